@@ -1,0 +1,108 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The door to the model of an Nginx node's sites."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: nginx_sites
+author: duplex.ha_pair contributors (@duplex-ha)
+version_added: 0.1.0
+short_description: The complete model of the sites of an Nginx node
+description:
+  - Builds what the role P(duplex.ha_pair.nginx#role) prints and verifies, from C(nginx_sites) and the variables beside
+    it.
+  - Input that cannot work is refused with all its problems at once; each names the place, the value and the cure.
+positional: _input
+options:
+  _input:
+    description:
+      - The sites, each a dictionary with C(name) and either C(root) or C(upstream) (with C(servers)). Optional are
+        C(listen), C(server_names), C(index_page) and C(extra).
+    type: list
+    elements: dict
+    required: true
+  node_name:
+    description: The name by which the node is known to clients.
+    type: str
+    required: true
+  node_header:
+    description: The response header that carries the name; empty for none.
+    type: str
+    default: X-HA-Pair-Node
+  health_path:
+    description: The path under which every site answers health checks.
+    type: str
+    default: /ha-pair/health
+  health_url:
+    description: The URL by which the node itself asks whether it is ready.
+    type: str
+    default: http://127.0.0.1/ha-pair/health
+"""
+
+EXAMPLES = r"""
+- name: Show what would be printed
+  ansible.builtin.debug:
+    msg: "{{ [{'name': 'web', 'root': '/var/www/web'}] | duplex.ha_pair.nginx_sites(node_name='node-a') }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The model. Everything in it is complete.
+  type: dict
+  contains:
+    sites:
+      description:
+        - The sites with C(name), C(listen), C(server_names), C(root), C(index_page), C(upstream) (C(name), C(servers))
+          and C(extra) (lines).
+      type: list
+      elements: dict
+    ports:
+      description: All ports on which a site listens.
+      type: list
+      elements: int
+    health_path:
+      description: The path under which every site answers health checks.
+      type: str
+    health_url:
+      description: The URL by which the node itself asks whether it is ready.
+      type: str
+    node_name:
+      description: The name by which the node is known to clients.
+      type: str
+    node_header:
+      description: The response header that carries the name; empty for none.
+      type: str
+"""
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._nginx.sites import build_sites
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import InputError
+
+
+def nginx_sites(
+    sites: t.Any,
+    node_name: t.Any,
+    node_header: t.Any = "X-HA-Pair-Node",
+    health_path: t.Any = "/ha-pair/health",
+    health_url: t.Any = "http://127.0.0.1/ha-pair/health",
+) -> dict[str, t.Any]:
+    """See DOCUMENTATION."""
+    try:
+        return build_sites(
+            sites, node_name=node_name, node_header=node_header, health_path=health_path, health_url=health_url
+        ).to_dict()
+    except InputError as exc:
+        raise AnsibleFilterError(f"duplex.ha_pair.nginx_sites refuses this input:\n{exc}") from exc
+
+
+class FilterModule:
+    """Ansible's way in."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        """Filters by name."""
+        return {"nginx_sites": nginx_sites}

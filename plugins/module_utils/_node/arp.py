@@ -1,0 +1,149 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ask the link who answers for an IPv4 address, and count the answers: two answering machines are two owners."""
+from __future__ import absolute_import, division, print_function
+
+import binascii
+import errno
+import select
+import socket
+import struct
+import time
+
+from .errors import NodeError
+
+__metaclass__ = type
+
+ETHERTYPE_ARP = 0x0806
+REQUESTS = 3
+# How long answers are still heard after the last request: a second owner may answer late.
+LISTEN_AFTER_LAST = 0.3
+
+_REQUEST, _REPLY = 1, 2
+_ARP = struct.Struct("!HHBBH6s4s6s4s")
+_ETHERNET = struct.Struct("!6s6sH")
+_BROADCAST = b"\xff" * 6
+
+
+def pack_mac(text):
+    """Six bytes of aa:bb:cc:dd:ee:ff."""
+    return binascii.unhexlify(text.replace(":", "").encode("ascii"))
+
+
+def format_mac(packed):
+    """aa:bb:cc:dd:ee:ff of six bytes."""
+    digits = binascii.hexlify(packed).decode("ascii")
+    return ":".join(digits[index:index + 2] for index in range(0, 12, 2))
+
+
+def build_request(source_mac, source_address, target_address):
+    """The frame of an ARP request.
+
+    The sender address is the interface's own or 0.0.0.0 (a probe), never the asked one: a request with the VIP as its
+    sender would advertise this host as the owner to everyone who hears it.
+    """
+    mac = pack_mac(source_mac)
+    return _ETHERNET.pack(_BROADCAST, mac, ETHERTYPE_ARP) + _ARP.pack(
+        1, 0x0800, 6, 4, _REQUEST,
+        mac, socket.inet_aton(source_address or "0.0.0.0"), b"\0" * 6, socket.inet_aton(target_address),
+    )
+
+
+def parse_reply(frame, asked_address):
+    """The MAC address that claims the asked address in this frame, or None when the frame is not such a reply."""
+    if len(frame) < _ETHERNET.size + _ARP.size:
+        return None
+    if _ETHERNET.unpack_from(frame)[2] != ETHERTYPE_ARP:
+        return None
+    hardware, protocol, mac_size, address_size, operation, mac, sender, _target_mac, _target = _ARP.unpack_from(
+        frame, _ETHERNET.size)
+    if (hardware, protocol, mac_size, address_size, operation) != (1, 0x0800, 6, 4, _REPLY):
+        return None
+    if sender != socket.inet_aton(asked_address):
+        return None
+    return format_mac(mac)
+
+
+def request_times(timeout):
+    """When the requests go out, in seconds from the start, so that the last one still has its listening window."""
+    last = max(0.0, timeout - LISTEN_AFTER_LAST)
+    return [last * index / (REQUESTS - 1) for index in range(REQUESTS)]
+
+
+def open_socket(interface):
+    """A raw socket that hears and speaks ARP on one interface."""
+    if not hasattr(socket, "AF_PACKET"):
+        raise NodeError("ARP on %s: this Python has no AF_PACKET sockets; ask from a Linux host" % interface)
+    try:
+        opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETHERTYPE_ARP))
+    except (IOError, OSError) as exc:
+        raise NodeError("ARP on %s: no raw socket (%s); run as root or with CAP_NET_RAW" % (interface, exc.strerror))
+    try:
+        opened.bind((interface, ETHERTYPE_ARP))
+        opened.setblocking(False)
+    except (IOError, OSError) as exc:
+        opened.close()
+        raise NodeError("ARP on %s: cannot use the interface (%s); name one that is there and up"
+                        % (interface, exc.strerror))
+    return opened
+
+
+class Asker(object):
+    """One question, who has this address, that can be asked again; never blocks."""
+
+    def __init__(self, interface, mac, source_address, target_address, opener=open_socket):
+        self._mac = mac
+        self._target = target_address
+        self._frame = build_request(mac, source_address, target_address)
+        self._interface = interface
+        self._socket = opener(interface)
+
+    def fileno(self):
+        return self._socket.fileno()
+
+    def send(self):
+        """Ask once."""
+        try:
+            self._socket.send(self._frame)
+        except (IOError, OSError) as exc:
+            raise NodeError("ARP on %s: cannot send (%s); see that the interface is up"
+                            % (self._interface, exc.strerror))
+
+    def receive(self):
+        """The other machines' MAC addresses among the answers that have come so far."""
+        answers = set()
+        while True:
+            try:
+                frame = self._socket.recv(2048)
+            except (IOError, OSError) as exc:
+                if exc.errno in (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR):
+                    return answers
+                raise NodeError("ARP on %s: cannot listen (%s); see that the interface is up"
+                                % (self._interface, exc.strerror))
+            mac = parse_reply(frame, self._target)
+            if mac is not None and mac != self._mac:
+                answers.add(mac)
+
+    def close(self):
+        self._socket.close()
+
+
+def ask(asker, timeout, clock=None, wait=None):
+    """Sorted MAC addresses that answer within the whole timeout; it is never cut short, or a second owner is missed."""
+    clock = clock or getattr(time, "monotonic", time.time)
+    wait = wait or (lambda source, seconds: select.select([source], [], [], seconds))
+    answers = set()
+    start = clock()
+    times = request_times(timeout)
+    end = max(timeout, times[-1])
+    while True:
+        elapsed = clock() - start
+        if times and elapsed >= times[0]:
+            times.pop(0)
+            asker.send()
+            continue
+        if elapsed >= end:
+            return sorted(answers)
+        wait(asker, max(0.0, (times[0] if times else end) - elapsed))
+        answers |= asker.receive()

@@ -1,0 +1,293 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The only file that asks the machine: commands, files, processes and clocks. Tests put their own in its place."""
+from __future__ import absolute_import, division, print_function
+
+import errno
+import io
+import json
+import os
+import platform
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+from . import addresses, arp, keepalived_data
+from .errors import NodeError
+
+__metaclass__ = type
+
+DESCRIPTION_FILE = "/etc/keepalived/ha-pair.json"
+STATE_DIRECTORY = "/run/keepalived/ha-pair"
+PID_FILES = ("/run/keepalived.pid", "/var/run/keepalived.pid")
+# Debian 12 names it vrrp.pid; with a prefix where several daemons may run.
+CHILD_PID_FILES = ("/run/vrrp.pid", "/run/keepalived_vrrp.pid", "/var/run/vrrp.pid", "/var/run/keepalived_vrrp.pid")
+DUMP_FILE = "/tmp/keepalived.data"  # keepalived's own fixed path; open_trusted() is what makes it safe to read
+_SEARCH_PATH = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
+
+
+def find_program(name):
+    """Absolute path of a program; a login without sbin in its PATH still finds ip and keepalived."""
+    for directory in os.environ.get("PATH", "").split(os.pathsep) + list(_SEARCH_PATH):
+        path = os.path.join(directory, name)
+        if directory.startswith("/") and os.access(path, os.X_OK) and not os.path.isdir(path):
+            return path
+    return None
+
+
+def run_command(argv, timeout=5.0):
+    """(return code, stdout, stderr); killed after the timeout."""
+    program = find_program(argv[0]) if "/" not in argv[0] else argv[0]
+    if program is None:
+        return 127, "", "%s: not installed" % argv[0]
+    with open(os.devnull, "rb") as nothing:
+        try:
+            process = subprocess.Popen(
+                [program] + list(argv[1:]), stdin=nothing, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        except (IOError, OSError) as exc:
+            return 126, "", "%s: %s" % (program, exc.strerror)
+        timer = threading.Timer(timeout, process.kill)
+        timer.start()
+        try:
+            out, err = process.communicate()
+        finally:
+            timer.cancel()
+    return process.returncode, _text(out), _text(err)
+
+
+def _text(data):
+    return data if isinstance(data, str) else data.decode("utf-8", "replace")
+
+
+def read_text(path, limit=1 << 20):
+    """The file's text, or None when it cannot be read."""
+    try:
+        with io.open(path, "rb") as source:
+            return _text(source.read(limit))
+    except (IOError, OSError):
+        return None
+
+
+def write_atomically(path, text, mode=0o644):
+    """Replace the file in one step: a reader sees the old text or the new one, never a part."""
+    descriptor, temporary = tempfile.mkstemp(prefix=".%s." % os.path.basename(path), dir=os.path.dirname(path))
+    try:
+        with io.open(descriptor, "wb") as target:
+            target.write(text.encode("utf-8"))
+            os.fchmod(target.fileno(), mode)
+        os.rename(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def parse_description(text, path):
+    """The description of this node's part; refuses what is not one."""
+    cure = "run the keepalived role again, it writes the file"
+    try:
+        description = json.loads(text)
+    except ValueError as exc:
+        raise NodeError("%s: not JSON (%s); %s" % (path, exc, cure))
+    if not isinstance(description, dict) or description.get("schema") != 1 \
+            or not isinstance(description.get("instances"), dict):
+        raise NodeError("%s: not a description of schema 1; %s" % (path, cure))
+    return description
+
+
+class System(object):
+    """The machine as it is. `run` takes argv and gives (return code, stdout, stderr)."""
+
+    def __init__(self, run=run_command, description_file=DESCRIPTION_FILE):
+        self._run = run
+        self._description_file = description_file
+
+    @staticmethod
+    def now():
+        return time.time()
+
+    @staticmethod
+    def monotonic():
+        return getattr(time, "monotonic", time.time)()
+
+    @staticmethod
+    def sleep(seconds):
+        time.sleep(seconds)
+
+    @staticmethod
+    def node_name():
+        return platform.node()
+
+    @staticmethod
+    def boot_id():
+        return (read_text("/proc/sys/kernel/random/boot_id") or "").strip()
+
+    @staticmethod
+    def read(path):
+        return read_text(path)
+
+    def description_stamp(self):
+        """Changes whenever the description does; None when there is none."""
+        try:
+            seen = os.stat(self._description_file)
+        except (IOError, OSError):
+            return None
+        return seen.st_ino, seen.st_size, seen.st_mtime
+
+    def description(self):
+        """The description of this node's part, None when there is none."""
+        text = read_text(self._description_file)
+        return None if text is None else parse_description(text, self._description_file)
+
+    def interfaces(self):
+        """Interfaces with hardware address and addresses."""
+        texts = []
+        for command in (addresses.ADDRESS_COMMAND, addresses.LINK_COMMAND):
+            code, out, err = self._run(list(command))[:3]
+            if code != 0:
+                raise NodeError("%s: failed with %d (%s); install iproute2"
+                                % (" ".join(command), code, err.strip() or "no message"))
+            texts.append(out)
+        return addresses.parse_interfaces(*texts)
+
+    def remove_address(self, address, prefix, interface):
+        """Take one address away from the kernel."""
+        argv = ["ip", "addr", "del", "%s/%d" % (address, prefix), "dev", interface]
+        code, _out, err = self._run(argv)[:3]
+        if code != 0:
+            raise NodeError("%s: failed with %d (%s)" % (" ".join(argv), code, err.strip()))
+
+    def keepalived_version(self):
+        """Version of the installed keepalived as text, None when it is not installed or says none."""
+        code, out, err = self._run(["keepalived", "--version"])[:3]
+        return keepalived_data.parse_version(out + err) if code == 0 else None
+
+    def service_result(self):
+        """systemd's word on why keepalived ended; None where it does not say or the service is active."""
+        code, out, _err = self._run(["systemctl", "show", "keepalived.service", "-p", "Result", "-p", "ActiveState"])[:3]
+        values = dict(line.partition("=")[::2] for line in out.splitlines())
+        if code != 0 or values.get("ActiveState") == "active":
+            return None
+        return values.get("Result") or None
+
+    # The daemon
+
+    def process(self, pid):
+        """What /proc says of a process: comm, ppid, starttime, policy, ...; None when it is gone or a zombie."""
+        text = read_text("/proc/%d/stat" % pid)
+        process = keepalived_data.parse_stat(text) if text else None
+        return process if process and process["state"] not in "ZX" else None
+
+    def daemon(self):
+        """The running daemon: pid, starttime (ticks), since (epoch); None when there is none.
+
+        A pid file alone proves nothing: it outlives a killed daemon, and its number may be another process by now.
+        """
+        for path in PID_FILES:
+            pid = keepalived_data.parse_pid(read_text(path))
+            process = self.process(pid) if pid else None
+            if process is None or process["comm"] not in keepalived_data.PARENT_NAMES:
+                continue
+            parent = self.process(process["ppid"])
+            if parent is not None and parent["comm"] in keepalived_data.PARENT_NAMES:
+                continue  # the number of a dead parent, used again by another daemon's child
+            return {"pid": pid, "starttime": process["starttime"], "since": self._epoch(process["starttime"])}
+        return None
+
+    def vrrp_process(self, daemon):
+        """The child that speaks VRRP, with its pid; None when it is not there."""
+        pids = [keepalived_data.parse_pid(read_text(path)) for path in CHILD_PID_FILES]
+        for pid in pids:
+            process = self.process(pid) if pid else None
+            if process and process["ppid"] == daemon["pid"]:
+                return dict(process, pid=pid)
+        return None
+
+    @staticmethod
+    def _epoch(ticks):
+        for line in (read_text("/proc/stat") or "").splitlines():
+            if line.startswith("btime "):
+                return int(line.split()[1]) + ticks / float(os.sysconf("SC_CLK_TCK"))
+        return time.time()
+
+    def dump(self, daemon, timeout):
+        """keepalived's own data, asked for by signal and read when it is whole.
+
+        Raises NodeError. The signal goes out only when parent and child are seen to handle it: to a daemon that is just
+        starting it would be deadly.
+        """
+        place = "keepalived (pid %d)" % daemon["pid"]
+        child = self.vrrp_process(daemon)
+        if child is None:
+            raise NodeError("%s: its VRRP process is not there yet; ask again, or look at journalctl -u keepalived" % place)
+        for pid in (daemon["pid"], child["pid"]):
+            status = read_text("/proc/%d/status" % pid) or ""
+            if not keepalived_data.signal_is_handled(status, signal.SIGUSR1):
+                raise NodeError("%s: process %d does not take SIGUSR1 yet; ask again" % (place, pid))
+        path = self._dump_path(child["pid"])
+        before = self._stamp(path)
+        try:
+            os.kill(daemon["pid"], signal.SIGUSR1)
+        except OSError as exc:
+            raise NodeError("%s: cannot signal it (%s); run as root" % (place, exc.strerror))
+        return self._await_dump(path, before, timeout, place)
+
+    def _await_dump(self, path, before, timeout, place):
+        deadline = self.monotonic() + timeout
+        problem, last = "wrote no new %s within %g s; it may be frozen" % (DUMP_FILE, timeout), None
+        while self.monotonic() < deadline:
+            self.sleep(0.02)
+            stamp = self._stamp(path)
+            if stamp is None or stamp == before:
+                continue
+            # Written piece by piece: whole when it says so and did not grow since the last look.
+            if stamp == last:
+                text, problem = self._read_trusted(path)
+                if text is not None and keepalived_data.is_complete(text):
+                    return keepalived_data.parse_dump(text)
+                problem = problem or "did not finish %s within %g s" % (DUMP_FILE, timeout)
+            last = stamp
+        raise NodeError("%s: %s" % (place, problem))
+
+    @staticmethod
+    def _dump_path(pid):
+        # Through the process's own root: its unit may have a private /tmp. Denied to a caller with fewer capabilities.
+        path = "/proc/%d/root%s" % (pid, DUMP_FILE)
+        return path if os.access(os.path.dirname(path), os.X_OK) else DUMP_FILE
+
+    @staticmethod
+    def _stamp(path):
+        try:
+            seen = os.lstat(path)
+        except (IOError, OSError):
+            return None
+        return seen.st_ino, seen.st_size, seen.st_mtime
+
+    @staticmethod
+    def _read_trusted(path):
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except (IOError, OSError) as exc:
+            if exc.errno == errno.ELOOP:
+                return None, "%s is a symbolic link; somebody planted it, remove it" % DUMP_FILE
+            return None, "%s cannot be read (%s); run as root" % (DUMP_FILE, exc.strerror)
+        with io.open(descriptor, "rb") as source:
+            problem = keepalived_data.distrust(os.fstat(descriptor))
+            if problem:
+                return None, "%s is %s; somebody planted it, remove it" % (DUMP_FILE, problem)
+            return _text(source.read(16 << 20)), None
+
+    # ARP
+
+    def asker(self, interfaces, name, address, virtual):
+        """An arp.Asker for the address on the interface of that name; raises NodeError when it cannot ask there."""
+        interface = addresses.find_interface(interfaces, name)
+        if interface is None:
+            raise NodeError("ARP for %s: this host has no interface %s; name one of %s"
+                            % (address, name, ", ".join(entry["name"] for entry in interfaces)))
+        if not addresses.is_ethernet(interface["mac"]):
+            raise NodeError("ARP for %s: interface %s has no Ethernet address; name one that has" % (address, name))
+        source = addresses.source_address(interface, address, virtual)
+        return arp.Asker(name, interface["mac"], source, address)

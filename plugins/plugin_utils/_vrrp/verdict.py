@@ -1,0 +1,257 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Joins what several hosts saw of a VIP into one verdict: who owns it, and do all views name the same node?
+
+Four views, none of which can be derived from another: the kernel of every node, keepalived's own state, the MAC
+addresses that answer ARP, and the identity that answers through the VIP.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+VERIFIED = "verified"
+DEGRADED = "degraded, one owner"
+FAILED = "failed"
+
+Report = Mapping[str, t.Any]
+
+
+@dataclass(frozen=True)
+class View:
+    """What one view says: whom it names, in one line per witness; `asked` is False when it could not be had."""
+
+    name: str
+    asked: bool
+    owners: tuple[str, ...]
+    witnesses: tuple[str, ...]
+
+    def __str__(self) -> str:
+        says = ", ".join(self.owners) or "nobody"
+        return f"{self.name}: {says if self.asked else 'not asked'} ({'; '.join(self.witnesses) or 'no witness'})"
+
+
+@dataclass(frozen=True)
+class VipVerdict:
+    """The verdict over one VIP."""
+
+    address: str
+    instance: str
+    result: str
+    owner: str | None
+    views: tuple[View, ...]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PairVerdict:
+    """The verdict over a pair. `degraded` says what is missing; `problems` what is wrong."""
+
+    members: tuple[str, ...]
+    result: str
+    observed: bool
+    vips: tuple[VipVerdict, ...]
+    problems: tuple[str, ...]
+    degraded: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, t.Any]:
+        """Plain data, with `text`: the verdict as lines for a person."""
+        return {**asdict(self), "text": self.text()}
+
+    def text(self) -> list[str]:
+        """The verdict, every view of every VIP, and what is wrong."""
+        how = "" if self.observed else ", without an observer"
+        lines = [f"{' + '.join(self.members)}: {self.result}{how}"]
+        for vip in self.vips:
+            lines.append(f"  {vip.address} ({vip.instance}): owner {vip.owner or 'unclear'}")
+            lines.extend(f"    {view}" for view in vip.views)
+        lines.extend(f"  problem: {problem}" for problem in self.problems)
+        lines.extend(f"  missing: {reason}" for reason in self.degraded)
+        return lines
+
+
+def judge(
+    pair: Mapping[str, t.Any],
+    reports: Mapping[str, Report],
+    observers: Sequence[str] = (),
+    missing: Mapping[str, str] | None = None,
+) -> PairVerdict:
+    """The verdict over one pair.
+
+    pair: `{members: [a, b], instances: {name: [VIP, ...]}}`.
+    reports: what the module vip_owner returned, by inventory name of the host that it ran on.
+    observers: hosts outside the pair whose reports are to count.
+    missing: why a member has no report (unreachable, outside the play's limit), by name.
+    """
+    members = tuple(str(member) for member in pair["members"])
+    reasons = {str(host): str(reason) for host, reason in (missing or {}).items()}
+    present = {member: reports[member] for member in members if member in reports}
+    watching = {name: reports[name] for name in observers if name in reports}
+    degraded = [f"{member}: {reasons.get(member, 'was not asked')}" for member in members if member not in present]
+    degraded += [
+        f"{name}: {reasons.get(name, 'was not asked')} (observer)" for name in observers if name not in watching
+    ]
+    problems: list[str] = []
+    for member, report in present.items():
+        ill, wrong = _member_state(member, report, list(pair["instances"]))
+        degraded += ill
+        problems += wrong
+    vips = tuple(
+        _judge_vip(str(address), str(name), members, present, watching)
+        for name, addresses in pair["instances"].items()
+        for address in addresses
+    )
+    problems += [f"{vip.address}: {problem}" for vip in vips for problem in vip.problems]
+    result = FAILED if problems else DEGRADED if degraded else VERIFIED
+    return PairVerdict(members, result, bool(watching), vips, tuple(problems), tuple(degraded))
+
+
+def _member_state(member: str, report: Report, instances: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(what keeps this member from taking over, what contradicts itself)."""
+    ill: list[str] = []
+    wrong: list[str] = []
+    if not report["keepalived"]["running"]:
+        ill.append(f"{member}: keepalived is not running")
+    for name in instances:
+        seen = report["instances"].get(name, {})
+        state = _state(seen)
+        if seen.get("agree") is False:
+            wrong.append(
+                f"{member}: keepalived says {name} is {seen['daemon_state']}, the state file says {seen['file_state']}"
+            )
+        if report["keepalived"]["running"] and state not in ("MASTER", "BACKUP"):
+            ill.append(f"{member}: {name} is {state or 'in no known state'} and cannot take over")
+    return ill, wrong
+
+
+def _state(instance: Mapping[str, t.Any]) -> str | None:
+    """keepalived's own word where it could be had, else the state file's."""
+    return instance.get("daemon_state") or instance.get("file_state")
+
+
+def _judge_vip(
+    address: str,
+    instance: str,
+    members: Sequence[str],
+    present: Mapping[str, Report],
+    watching: Mapping[str, Report],
+) -> VipVerdict:
+    problems: list[str] = []
+    views = (
+        _kernel(address, present, problems),
+        _keepalived(instance, present),
+        _arp(address, members, present, watching, problems),
+        _identity(address, present, watching),
+    )
+    named: set[str] = set()
+    for view in views:
+        if not view.asked:
+            continue
+        named.update(view.owners)
+        if len(view.owners) > 1:
+            problems.append(f"{len(view.owners)} owners by {view.name}: {', '.join(view.owners)}")
+        # A view of the members alone cannot name a member that was not asked.
+        if not view.owners and (view.name in ("ARP", "identity") or len(present) == len(members)):
+            problems.append(f"no owner by {view.name}")
+    if len(named) > 1 and not any(problem.startswith("2 owners") for problem in problems):
+        problems.append("the views name different nodes: " + ", ".join(str(view) for view in views if view.asked))
+    if not named and not problems:
+        problems.append("no view names an owner")
+    owner = next(iter(named)) if len(named) == 1 else None
+    result = FAILED if problems else VERIFIED if len(present) == len(members) else DEGRADED
+    return VipVerdict(address, instance, result, owner, views, tuple(problems))
+
+
+def _seen(report: Report, address: str) -> Mapping[str, t.Any]:
+    """What a report says of one VIP; empty when it was not asked about it."""
+    for vip in report["vips"]:
+        if vip["address"] == address:
+            found: Mapping[str, t.Any] = vip
+            return found
+    return {}
+
+
+def _kernel(address: str, present: Mapping[str, Report], problems: list[str]) -> View:
+    owners, witnesses = [], []
+    for member, report in present.items():
+        vip = _seen(report, address)
+        held = bool(vip.get("held"))
+        if held:
+            owners.append(member)
+            problems.extend(f"{member}: {problem}" for problem in vip.get("problems", []))
+        where = f" on {vip['interface']}" if held else ""
+        witnesses.append(f"{member} {'holds it' + where if held else 'does not hold it'}")
+    return View("kernel", bool(present), tuple(owners), tuple(witnesses))
+
+
+def _keepalived(instance: str, present: Mapping[str, Report]) -> View:
+    owners, witnesses = [], []
+    for member, report in present.items():
+        state = _state(report["instances"].get(instance, {}))
+        if state == "MASTER":
+            owners.append(member)
+        witnesses.append(f"{member} {state or 'unknown'}")
+    return View("keepalived", bool(present), tuple(owners), tuple(witnesses))
+
+
+def _arp(
+    address: str,
+    members: Sequence[str],
+    present: Mapping[str, Report],
+    watching: Mapping[str, Report],
+    problems: list[str],
+) -> View:
+    names = {
+        str(interface["mac"]).lower(): member
+        for member, report in present.items()
+        for interface in report["interfaces"]
+        if interface.get("mac")
+    }
+    absent = [member for member in members if member not in present]
+    owners: list[str] = []
+    witnesses: list[str] = []
+    conclusive = False
+    for host, report in {**watching, **present}.items():
+        vip = _seen(report, address)
+        arp = vip.get("arp", {})
+        if not arp.get("asked") or arp.get("problem"):
+            witnesses.append(f"{host} could not ask: {arp.get('problem') or 'not asked'}")
+            continue
+        heard = [str(mac).lower() for mac in arp["answers"]]
+        # Nobody hears itself: silence towards the holder says nothing.
+        conclusive = conclusive or host in watching or not vip.get("held") or bool(heard)
+        for mac in heard:
+            owner = names.get(mac)
+            if owner is None and len(absent) == 1:
+                owner = absent[0]
+            if owner is None:
+                owner = f"a third machine ({mac})"
+                stolen = f"{mac}, which is no member of the pair, answers for it (heard by {host})"
+                if stolen not in problems:
+                    problems.append(stolen)
+            if owner not in owners:
+                owners.append(owner)
+        witnesses.append(f"{host} hears {', '.join(heard) or 'nobody'}")
+    return View("ARP", conclusive, tuple(owners), tuple(witnesses))
+
+
+def _identity(address: str, present: Mapping[str, Report], watching: Mapping[str, Report]) -> View:
+    owners: list[str] = []
+    witnesses: list[str] = []
+    asked = False
+    reports = {**watching, **present}
+    outside = {host: report for host, report in reports.items() if not _seen(report, address).get("held")}
+    # What the holder asks never leaves it: it is a witness only when there is no other.
+    for host, report in (outside or reports).items():
+        identity = _seen(report, address).get("identity", {})
+        if not identity.get("asked"):
+            continue
+        asked = True
+        node = identity.get("node")
+        if node is not None and str(node) not in owners:
+            owners.append(str(node))
+        witnesses.append(f"{host} is answered by {node or identity.get('problem') or 'nobody'}")
+    return View("identity", asked, tuple(owners), tuple(witnesses))

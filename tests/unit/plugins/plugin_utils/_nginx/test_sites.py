@@ -1,0 +1,345 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What nginx_sites becomes, and every word in which it is refused."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._nginx.sites import Model, build_sites
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import InputError
+
+ROOT = "/var/www/web"
+
+
+def build(sites: object, **given: object) -> Model:
+    """The model, with the role's defaults for what a test does not give."""
+    defaults: dict[str, t.Any] = {
+        "node_name": "node-a",
+        "node_header": "X-HA-Pair-Node",
+        "health_path": "/ha-pair/health",
+        "health_url": "http://127.0.0.1/ha-pair/health",
+    }
+    return build_sites(sites, **{**defaults, **given})
+
+
+def refusals(sites: object, **given: object) -> list[str]:
+    """The lines in which the input is refused."""
+    with pytest.raises(InputError) as caught:
+        build(sites, **given)
+    return str(caught.value).splitlines()
+
+
+def site(**given: object) -> dict[str, object]:
+    """A site that is right but for what is given."""
+    return {"name": "web", "root": ROOT, **given}
+
+
+def test_fills_in_what_is_not_given() -> None:
+    assert build([{"name": "web", "root": ROOT}]).to_dict() == {
+        "sites": [
+            {
+                "name": "web",
+                "listen": [80],
+                "server_names": ["_"],
+                "root": ROOT,
+                "index_page": None,
+                "upstream": None,
+                "extra": [],
+            }
+        ],
+        "ports": [80],
+        "health_path": "/ha-pair/health",
+        "health_url": "http://127.0.0.1/ha-pair/health",
+        "node_name": "node-a",
+        "node_header": "X-HA-Pair-Node",
+    }
+
+
+def test_keeps_what_is_given() -> None:
+    model = build(
+        [
+            site(listen=["8080", 80], index_page="hello\n", extra="\nclient_max_body_size 1m;\n  gzip on;  \n"),
+            {
+                "name": "app",
+                "listen": [8080],
+                "server_names": ["App.Example.com", "*.example.org", "www.example.*"],
+                "upstream": {
+                    "servers": [
+                        "app.example.com:8080 weight=2 max_fails=1 fail_timeout=500ms",
+                        "[2001:db8::10]:8080 backup",
+                        "unix:/run/app.sock",
+                        "192.0.2.20",
+                    ]
+                },
+            },
+        ],
+        node_header="",
+    ).to_dict()
+    assert model["ports"] == [80, 8080]
+    assert model["node_header"] == ""
+    assert model["sites"][0]["listen"] == [8080, 80]
+    assert model["sites"][0]["index_page"] == "hello\n"
+    assert model["sites"][0]["extra"] == ["client_max_body_size 1m;", "  gzip on;"]
+    assert model["sites"][1]["server_names"] == ["app.example.com", "*.example.org", "www.example.*"]
+    assert model["sites"][1]["upstream"] == {
+        "name": "ha_pair_app",
+        "servers": [
+            "app.example.com:8080 weight=2 max_fails=1 fail_timeout=500ms",
+            "[2001:db8::10]:8080 backup",
+            "unix:/run/app.sock",
+            "192.0.2.20",
+        ],
+    }
+
+
+def test_a_root_loses_its_last_slash() -> None:
+    assert build([site(root="/srv/web/")]).sites[0].root == "/srv/web"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://node-a.example.com:9000/ready",  # not loopback: whoever answers there is the user's business
+        "https://127.0.0.1/ha-pair/health",  # `listen 443 ssl` may be in an `extra`
+        "http://localhost/ready",
+    ],
+)
+def test_a_health_url_that_may_be_right_is_left_alone(url: str) -> None:
+    assert build([site()], health_url=url).health_url == url
+
+
+SITES_CURE = "give a list such as [{name: web, root: /var/www/web}]"
+NAME_CURE = "give letters, digits, - and _, such as web"
+NAMES_CURE = "give a list of host names such as [www.example.com], or [_] for any"
+SERVERS_CURE = "give {servers: [app.example.com:8080]}"
+SERVER_CURE = "give host:port such as app.example.com:8080, and after it parameters such as backup or max_fails=2"
+
+
+@pytest.mark.parametrize(
+    ("sites", "problem"),
+    [
+        ("web", f"nginx_sites: is a string ('web'), not a list; {SITES_CURE}"),
+        ([], f"nginx_sites: is empty; {SITES_CURE}"),
+        (
+            ["web"],
+            (
+                "nginx_sites[0]: is a string ('web'), not a dictionary; give a dictionary such as "
+                "{name: web, root: /var/www/web}"
+            ),
+        ),
+        ([site(lisen=[80])], "nginx_sites[0].lisen: unknown key; did you mean 'listen'?"),
+        (
+            [site(zzz=1)],
+            "nginx_sites[0].zzz: unknown key; known are extra, index_page, listen, name, root, server_names, upstream",
+        ),
+        ([{"root": ROOT}], f"nginx_sites[0].name: is missing; {NAME_CURE}"),
+        ([site(name="a b")], f"nginx_sites[0].name: 'a b' is not a name; {NAME_CURE}"),
+        ([site(name=7)], f"nginx_sites[0].name: is an integer (7), not a string; {NAME_CURE}"),
+        (
+            [site(), site(listen=[81])],
+            "nginx_sites[1].name: 'web' is the name of nginx_sites[0] too; give each site a name of its own",
+        ),
+        ([site(listen=80)], "nginx_sites[0].listen: is an integer (80), not a list; give a list of ports such as [80]"),
+        ([site(listen=[])], "nginx_sites[0].listen: is empty; give a list of ports such as [80]"),
+        (
+            [site(), site(name="b", listen=[70000])],
+            "nginx_sites[1].listen[0]: 70000 is not a port (1..65535); give a number such as 80",
+        ),
+        ([site(listen=[0])], "nginx_sites[0].listen[0]: 0 is not a port (1..65535); give a number such as 80"),
+        ([site(listen=[True])], "nginx_sites[0].listen[0]: True is not a port (1..65535); give a number such as 80"),
+        (
+            [site(listen=[80, "443 ssl"])],
+            "nginx_sites[0].listen[1]: '443 ssl' is not a port (1..65535); give a number such as 80",
+        ),
+        ([site(listen=[80, 80])], "nginx_sites[0].listen[1]: 80 is given twice; name each port once"),
+        ([site(server_names="_")], f"nginx_sites[0].server_names: is a string ('_'), not a list; {NAMES_CURE}"),
+        ([site(server_names=[])], f"nginx_sites[0].server_names: is empty; {NAMES_CURE}"),
+        (
+            [site(server_names=["a;b"])],
+            (
+                "nginx_sites[0].server_names[0]: 'a;b' is not a host name; "
+                "give one such as www.example.com or *.example.com"
+            ),
+        ),
+        (
+            [site(server_names=["a.example.com", "A.example.com"])],
+            "nginx_sites[0].server_names[1]: 'A.example.com' is given twice; name each host name once",
+        ),
+        (
+            [site(), site(name="b")],
+            (
+                "nginx_sites[1].server_names: '_' on port 80 belongs to nginx_sites[0]; "
+                "give other server_names or another listen"
+            ),
+        ),
+        (
+            [site(upstream={"servers": ["app.example.com"]})],
+            "nginx_sites[0]: has both root and upstream; keep the one from which the site is to answer",
+        ),
+        (
+            [{"name": "web"}],
+            (
+                "nginx_sites[0]: has neither root nor upstream; give root: /var/www/web or "
+                "upstream: {servers: [app.example.com:8080]}"
+            ),
+        ),
+        (
+            [site(root="www")],
+            "nginx_sites[0].root: 'www' is not an absolute path; begin it with /, such as /var/www/web",
+        ),
+        (
+            [site(root="/")],
+            "nginx_sites[0].root: '/' would publish more than a site; give a directory of its own such as /var/www/web",
+        ),
+        (
+            [site(root="/var/www/../..")],
+            (
+                "nginx_sites[0].root: '/var/www/../..' would publish more than a site; "
+                "give a directory of its own such as /var/www/web"
+            ),
+        ),
+        (
+            [site(root="/srv/a; autoindex on")],
+            (
+                "nginx_sites[0].root: '/srv/a; autoindex on' holds a character that nginx would interpret; "
+                "give an absolute path such as /var/www/web, without spaces or any of \"';{}$\\#"
+            ),
+        ),
+        (
+            [{"name": "web", "upstream": {"servers": ["app.example.com"]}, "index_page": "x"}],
+            "nginx_sites[0].index_page: is given without root; give root, the directory of the page",
+        ),
+        (
+            [site(index_page=5)],
+            "nginx_sites[0].index_page: is an integer (5), not a string; give the text of the page",
+        ),
+        (
+            [{"name": "web", "upstream": "app.example.com"}],
+            f"nginx_sites[0].upstream: is a string ('app.example.com'), not a dictionary; {SERVERS_CURE}",
+        ),
+        ([{"name": "web", "upstream": {}}], f"nginx_sites[0].upstream.servers: is missing; {SERVERS_CURE}"),
+        (
+            [{"name": "web", "upstream": {"servers": [], "server": 1}}],
+            "nginx_sites[0].upstream.server: unknown key; did you mean 'servers'?",
+        ),
+        (
+            [{"name": "web", "upstream": {"servers": []}}],
+            f"nginx_sites[0].upstream.servers: is empty; {SERVERS_CURE}",
+        ),
+        (
+            [{"name": "web", "upstream": {"servers": "app.example.com"}}],
+            f"nginx_sites[0].upstream.servers: is a string ('app.example.com'), not a list; {SERVERS_CURE}",
+        ),
+        (
+            [{"name": "web", "upstream": {"servers": ["http://app.example.com"]}}],
+            f"nginx_sites[0].upstream.servers[0]: 'http://app.example.com' is not a server; {SERVER_CURE}",
+        ),
+        (
+            [{"name": "web", "upstream": {"servers": ["app.example.com:8080 wieght=2"]}}],
+            f"nginx_sites[0].upstream.servers[0]: 'app.example.com:8080 wieght=2' is not a server; {SERVER_CURE}",
+        ),
+        (
+            [{"name": "web", "upstream": {"servers": ["[2001:db8::1::2]:80"]}}],
+            (
+                "nginx_sites[0].upstream.servers[0]: '2001:db8::1::2' is not an IPv6 address; "
+                "give one such as [2001:db8::10]:8080"
+            ),
+        ),
+        (
+            [{"name": "web", "upstream": {"servers": ["app.example.com:80800"]}}],
+            (
+                "nginx_sites[0].upstream.servers[0]: 80800 is not a port (1..65535); "
+                "give host:port such as app.example.com:8080"
+            ),
+        ),
+        (
+            [site(extra=["gzip on;"])],
+            (
+                "nginx_sites[0].extra: is a list (['gzip on;']), not a string; "
+                "give directives of a server block, or leave it out"
+            ),
+        ),
+        (
+            [site(extra="location = /ha-pair/health { return 204; }")],
+            (
+                "nginx_sites[0].extra: defines the location of the health check, /ha-pair/health; "
+                "give nginx_health_path another value"
+            ),
+        ),
+    ],
+)
+def test_refuses_a_site(sites: object, problem: str) -> None:
+    assert problem in refusals(sites)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"node_name": ""}, "nginx_node_name: is empty; give a name such as node-a"),
+        (
+            {"node_name": 'a" b'},
+            (
+                "nginx_node_name: 'a\" b' holds a character that nginx would interpret; "
+                "give a name such as node-a, without spaces or any of \"';{}$\\#"
+            ),
+        ),
+        (
+            {"node_header": "X Node"},
+            "nginx_node_header: 'X Node' is not a header name; give letters, digits and -, such as X-HA-Pair-Node",
+        ),
+        (
+            {"node_header": None},
+            (
+                "nginx_node_header: is nothing (None), not a string; "
+                'give a header name such as X-HA-Pair-Node, or "" for none'
+            ),
+        ),
+        (
+            {"health_path": "health"},
+            "nginx_health_path: 'health' is not a path of its own; give a path such as /ha-pair/health",
+        ),
+        (
+            {"health_path": "/"},
+            "nginx_health_path: '/' is not a path of its own; give a path such as /ha-pair/health",
+        ),
+        (
+            {"health_url": "127.0.0.1/ha-pair/health"},
+            (
+                "nginx_health_url: '127.0.0.1/ha-pair/health' is not a URL; "
+                "give one such as http://127.0.0.1/ha-pair/health"
+            ),
+        ),
+        (
+            {"health_url": "http://127.0.0.1:99999/"},
+            "nginx_health_url: 'http://127.0.0.1:99999/' is not a URL; give one such as http://127.0.0.1/ha-pair/health",
+        ),
+        (
+            {"health_url": "http://127.0.0.1:8080/ha-pair/health"},
+            "nginx_health_url: no site listens on port 8080; give http://127.0.0.1/ha-pair/health, or listen there",
+        ),
+    ],
+)
+def test_refuses_what_stands_beside_the_sites(given: dict[str, object], problem: str) -> None:
+    assert refusals([site()], **given) == [problem]
+
+
+def test_names_the_port_that_would_be_right() -> None:
+    assert refusals([site(listen=[8080])]) == [
+        "nginx_health_url: no site listens on port 80; give http://127.0.0.1:8080/ha-pair/health, or listen there"
+    ]
+
+
+def test_names_all_problems_at_once() -> None:
+    assert refusals([{"lisen": 1}, site(listen=[0])], node_name="") == [
+        "nginx_node_name: is empty; give a name such as node-a",
+        "nginx_sites[0].lisen: unknown key; did you mean 'listen'?",
+        f"nginx_sites[0].name: is missing; {NAME_CURE}",
+        (
+            "nginx_sites[0]: has neither root nor upstream; give root: /var/www/web or "
+            "upstream: {servers: [app.example.com:8080]}"
+        ),
+        "nginx_sites[1].listen[0]: 0 is not a port (1..65535); give a number such as 80",
+    ]

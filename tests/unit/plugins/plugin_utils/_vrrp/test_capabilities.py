@@ -1,0 +1,78 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of what each keepalived version can do."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import InputError
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.capabilities import (
+    FIRST_VERSION,
+    capabilities,
+    packaged_version,
+    parse_version,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("2.2.7", (2, 2, 7)),
+        ("1:2.2.7-1+b2", (2, 2, 7)),
+        ("Keepalived v2.3.3 (03/24,2025)\n\nCopyright(C) 2001-2025", (2, 3, 3)),
+        ("Keepalived v2.1.5 (07/13,2020)", (2, 1, 5)),
+    ],
+)
+def test_version_is_found_where_it_stands(text: str, version: tuple[int, int, int]) -> None:
+    assert parse_version(text) == version
+
+
+@pytest.mark.parametrize("text", ["", "keepalived", "2.2"])
+def test_refuses_what_is_no_version(text: str) -> None:
+    problem = f"keepalived version: {text!r} is not a version; give what `keepalived --version` prints"
+    with pytest.raises(InputError, match=re.escape(problem)):
+        parse_version(text)
+
+
+@pytest.mark.parametrize(
+    ("version", "absent"),
+    [
+        (
+            "2.1.5",
+            {
+                "fifo_write_vrrp_states_on_reload",
+                "unicast_fault_no_peer",
+                "fractional_script_interval",
+                "down_timer_adverts",
+            },
+        ),
+        ("2.2.4", {"fifo_write_vrrp_states_on_reload", "unicast_fault_no_peer", "fractional_script_interval"}),
+        ("2.2.7", {"fractional_script_interval"}),
+        ("2.3.3", set()),
+    ],
+)
+def test_versions_differ(version: str, absent: set[str]) -> None:
+    found = capabilities(version)
+    assert {feature for feature in FIRST_VERSION if feature not in found} == absent
+    assert found.to_dict()["version"] == version
+
+
+def test_refuses_a_version_that_fails_open() -> None:
+    with pytest.raises(InputError, match=r"1\.3\.5 is older than 2\.0\.14"):
+        capabilities("1.3.5")
+
+
+def test_a_feature_that_the_table_lacks_is_an_error_and_not_a_no() -> None:
+    with pytest.raises(KeyError, match="track_flie"):
+        "track_flie" in capabilities("2.2.7")  # noqa: B015
+
+
+@pytest.mark.parametrize(
+    ("family", "major", "version"),
+    [("Debian", "12", "2.2.7"), ("RedHat", "9", "2.2.8"), ("Debian", "10", None), ("Suse", "15", None)],
+)
+def test_packaged_version(family: str, major: str, version: str | None) -> None:
+    assert packaged_version(family, major) == version

@@ -1,0 +1,37 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=bash
+# Sourced by the other scripts of this directory: where things are, and how a script speaks.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+cache=${root}/.cache
+venv=${root}/.venv
+script=$(basename "$0" .sh)
+
+say() { printf '%s: %s\n' "${script}" "$*"; }
+
+die() {
+  printf '%s: error: %s\n' "${script}" "$*" >&2
+  exit 1
+}
+
+# Everything that Ansible keeps between runs stays inside the checkout, so two checkouts share nothing.
+project_environment() {
+  export ANSIBLE_HOME=${root}/.ansible
+  export ANSIBLE_COLLECTIONS_PATH=${root}/collections
+  export ANSIBLE_CONFIG=${root}/ansible.cfg
+  export ANSIBLE_PIPELINING=true
+  export ANSIBLE_LOCALHOST_WARNING=false
+  # The scenarios are at the top level on purpose; Molecule would warn at every call.
+  export MOLECULE_GLOB='molecule/*/molecule.yml'
+  # A terminal without a UTF-8 locale makes Ansible refuse to start.
+  case "$(locale charmap 2>/dev/null)" in
+    UTF-8) ;;
+    *) export LC_ALL=C.UTF-8 ;;
+  esac
+  case ":${PATH}:" in
+    *":${venv}/bin:"*) ;;
+    *) export PATH=${venv}/bin:${PATH} ;;
+  esac
+}

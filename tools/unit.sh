@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Unit tests: everything on the controller's Python, what runs on nodes also on the oldest and newest Pythons of nodes.
+set -euo pipefail
+# shellcheck source=tools/lib.sh
+source "$(dirname "$0")/lib.sh"
+# shellcheck source=tools/interpreters.sh
+source "$(dirname "$0")/interpreters.sh"
+project_environment
+cd "${root}"
+
+say "controller side, $(python -V 2>&1)"
+python -m pytest --quiet
+
+for version in 2.7 3.6 3.13; do
+  if interpreter=$(find_interpreter "${version}"); then
+    say "target side, Python ${version}"
+    "${interpreter}" tools/target_tests.py
+  else
+    say "skipped: target side on Python ${version}: this machine has none (neither on PATH nor in pyenv)"
+  fi
+done
