@@ -27,6 +27,7 @@ IGNORED = ("templates",)
 
 
 def provide_collection():
+    # type: () -> None
     """Make the collection importable by its full name; Python 2.7 has no packages without __init__.py."""
     name = ""
     steps = ("ansible_collections", "duplex", "ha_pair", "plugins", "modules", "module_utils")
@@ -49,6 +50,7 @@ def provide_collection():
 
 
 def compile_everything():
+    # type: () -> int
     """Return how many files of the target side this Python compiled; SyntaxError when it cannot."""
     count = 0
     for top in COMPILED:
@@ -64,6 +66,7 @@ def compile_everything():
 
 
 def main():
+    # type: () -> int
     """Compile, then run the tests; the exit code."""
     sys.dont_write_bytecode = True
     provide_collection()

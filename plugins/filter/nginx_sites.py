@@ -79,7 +79,6 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._nginx.sites import build_sites
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import InputError
 

@@ -84,7 +84,7 @@ def parse_link_lines(text):
 def parse_interfaces(address_text, link_text):
     """The interfaces of this host: name, mac, addresses with prefix."""
     interfaces = [{"name": name, "mac": mac, "addresses": []} for name, mac in parse_link_lines(link_text)]
-    by_name = dict((interface["name"], interface) for interface in interfaces)
+    by_name = {interface["name"]: interface for interface in interfaces}
     for name, address, prefix in parse_address_lines(address_text):
         if name in by_name:
             by_name[name]["addresses"].append({"address": address, "prefix": prefix})

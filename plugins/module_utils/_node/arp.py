@@ -129,21 +129,25 @@ class Asker(object):
         self._socket.close()
 
 
-def ask(asker, timeout, clock=None, wait=None):
-    """Sorted MAC addresses that answer within the whole timeout; it is never cut short, or a second owner is missed."""
+def ask(askers, timeout, clock=None, wait=None):
+    """{key: sorted MAC addresses that answer} for {key: asker}.
+
+    The timeout is never cut short, or a second owner is missed.
+    """
     clock = clock or getattr(time, "monotonic", time.time)
-    wait = wait or (lambda source, seconds: select.select([source], [], [], seconds))
-    answers = set()
-    start = clock()
-    times = request_times(timeout)
+    wait = wait or (lambda sources, seconds: select.select(sources, [], [], seconds))
+    answers = {key: set() for key in askers}
+    start, times = clock(), request_times(timeout)
     end = max(timeout, times[-1])
     while True:
         elapsed = clock() - start
         if times and elapsed >= times[0]:
             times.pop(0)
-            asker.send()
+            for asker in askers.values():
+                asker.send()
             continue
         if elapsed >= end:
-            return sorted(answers)
-        wait(asker, max(0.0, (times[0] if times else end) - elapsed))
-        answers |= asker.receive()
+            return {key: sorted(heard) for key, heard in answers.items()}
+        wait(list(askers.values()), max(0.0, (times[0] if times else end) - elapsed))
+        for key, asker in askers.items():
+            answers[key] |= asker.receive()

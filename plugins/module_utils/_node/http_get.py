@@ -17,7 +17,7 @@ _LARGEST_HEAD = 65536
 _clock = getattr(time, "monotonic", time.time)
 
 
-class HttpProblem(Exception):
+class HttpError(Exception):
     """No usable answer; the text is one line."""
 
 
@@ -25,7 +25,7 @@ def split_url(url):
     """(secure, host, port, path) of an http or https URL."""
     scheme, mark, rest = url.partition("://")
     if not mark or scheme.lower() not in ("http", "https"):
-        raise HttpProblem("URL %s: write http://HOST[:PORT]/PATH or https://..." % url)
+        raise HttpError("URL %s: write http://HOST[:PORT]/PATH or https://..." % url)
     secure = scheme.lower() == "https"
     rest = rest.partition("#")[0]
     cut = min([rest.index(mark) for mark in "/?" if mark in rest] or [len(rest)])
@@ -36,9 +36,9 @@ def split_url(url):
     else:
         host, _colon, port = place.partition(":")
     if not host or "@" in place or any(ord(char) <= 32 or ord(char) > 126 for char in url):
-        raise HttpProblem("URL %s: write http://HOST[:PORT]/PATH, without user, space or control character" % url)
+        raise HttpError("URL %s: write http://HOST[:PORT]/PATH, without user, space or control character" % url)
     if port and not (port.isdigit() and 0 < int(port) < 65536):
-        raise HttpProblem("URL %s: port %s is not in 1..65535" % (url, port))
+        raise HttpError("URL %s: port %s is not in 1..65535" % (url, port))
     if not path.startswith("/"):
         path = "/" + path
     return secure, host, int(port) if port else (443 if secure else 80), path
@@ -49,7 +49,7 @@ def parse_head(data):
     lines = data.split(b"\r\n\r\n", 1)[0].decode("latin-1").split("\r\n")
     words = lines[0].split(None, 2)
     if len(words) < 2 or not words[0].startswith("HTTP/") or not (words[1].isdigit() and len(words[1]) == 3):
-        raise HttpProblem("the answer is not HTTP: %r" % str(lines[0][:60]))
+        raise HttpError("the answer is not HTTP: %s" % lines[0][:60].encode("ascii", "replace").decode("ascii"))
     headers = {}
     for line in lines[1:]:
         name, colon, value = line.partition(":")
@@ -103,14 +103,14 @@ def get(url, timeout):
                 break
             data += piece
             if len(data) > _LARGEST_HEAD:
-                raise HttpProblem("%s: the header of the answer is longer than %d bytes" % (url, _LARGEST_HEAD))
+                raise HttpError("%s: the header of the answer is longer than %d bytes" % (url, _LARGEST_HEAD))
         if not data:
-            raise HttpProblem("%s: the connection was closed without an answer" % url)
+            raise HttpError("%s: the connection was closed without an answer" % url)
         return parse_head(data)
     except socket.timeout:
-        raise HttpProblem("%s: no answer within %g s" % (url, timeout))
+        raise HttpError("%s: no answer within %g s" % (url, timeout))
     except (IOError, OSError) as exc:
-        raise HttpProblem("%s: %s" % (url, exc.strerror or exc))
+        raise HttpError("%s: %s" % (url, exc.strerror or exc))
     finally:
         if connection is not None:
             connection.close()

@@ -135,4 +135,4 @@ def _whole(text):
 
 def parse_dump(text):
     """Instances by name: state, priority (effective), base_priority, since (epoch), vips."""
-    return dict((name, _instance(lines)) for name, lines in _blocks(text))
+    return {name: _instance(lines) for name, lines in _blocks(text)}

@@ -148,11 +148,16 @@ def apply_daemon_gone(record, result, now):
 
 
 def apply_daemon_running(record, daemon, now):
-    """The record when this daemon (pid, since) runs; what an earlier daemon's instances were is no longer known."""
+    """The record when this daemon (pid, since) runs; its instances speak for themselves, by event or by dump."""
     result = copy.deepcopy(record)
-    if result["daemon"]["state"] == RUNNING and result["daemon"]["pid"] == daemon["pid"]:
-        return result
-    result["daemon"] = {"state": RUNNING, "pid": daemon["pid"], "since": _time(daemon.get("since"), now), "result": None}
+    if result["daemon"]["state"] == RUNNING:
+        if result["daemon"]["pid"] == daemon["pid"]:
+            return result
+        # An earlier daemon ended unseen, and its instances' states with it.
+        for name in result["instances"]:
+            _move(result, name, "UNKNOWN", None, _time(daemon.get("since"), now))
+    since = _time(daemon.get("since"), now)
+    result["daemon"] = {"state": RUNNING, "pid": daemon["pid"], "since": round(since, 3), "result": None}
     return result
 
 
@@ -179,7 +184,7 @@ def reconcile(record, observed, now):
         if known is not None and known["transitions"] and at < known["since"]:
             at = now
         _move(result, name, state, seen.get("priority"), at, first=known is None or known["state"] == "UNKNOWN")
-    for name, entry in result["instances"].items():
+    for name in result["instances"]:
         if name not in instances:
             _move(result, name, "UNKNOWN", None, now)
     return result
@@ -243,7 +248,11 @@ def _daemon_gone(record, result, now):
     if daemon["state"] != state or daemon["result"] != result:
         since = daemon["since"] if daemon["state"] in (STOPPED, CRASHED) else round(now, 3)
         record["daemon"] = {"state": state, "pid": None, "since": since, "result": result}
-    for name, entry in list(instances.items()):
-        if entry["state"] in GONE_STATES:
-            continue  # it said STOP itself, or went with the daemon before
+    for name, entry in instances.items():
+        if entry["state"] == "STOPPED":
+            continue  # it said so itself
+        if entry["state"] == "CRASHED":
+            if state == STOPPED:  # guessed before systemd's word came: mended, not moved
+                entry["state"] = entry["history"][-1]["state"] = "STOPPED"
+            continue
         _move(record, name, "STOPPED" if state == STOPPED else "CRASHED", None, now, first=entry["state"] == "UNKNOWN")

@@ -166,7 +166,8 @@ class System(object):
 
     def service_result(self):
         """systemd's word on why keepalived ended; None where it does not say or the service is active."""
-        code, out, _err = self._run(["systemctl", "show", "keepalived.service", "-p", "Result", "-p", "ActiveState"])[:3]
+        asked = ["systemctl", "show", "keepalived.service", "-p", "Result", "-p", "ActiveState"]
+        code, out, _err = self._run(asked)[:3]
         values = dict(line.partition("=")[::2] for line in out.splitlines())
         if code != 0 or values.get("ActiveState") == "active":
             return None
@@ -207,10 +208,12 @@ class System(object):
 
     @staticmethod
     def _epoch(ticks):
-        for line in (read_text("/proc/stat") or "").splitlines():
-            if line.startswith("btime "):
-                return int(line.split()[1]) + ticks / float(os.sysconf("SC_CLK_TCK"))
-        return time.time()
+        # Not by btime of /proc/stat: it is cut to whole seconds.
+        if hasattr(time, "clock_gettime"):
+            uptime = time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", 7))
+        else:
+            uptime = float((read_text("/proc/uptime") or "0").split()[0])
+        return time.time() - uptime + ticks / float(os.sysconf("SC_CLK_TCK"))
 
     def dump(self, daemon, timeout):
         """keepalived's own data, asked for by signal and read when it is whole.
@@ -221,7 +224,8 @@ class System(object):
         place = "keepalived (pid %d)" % daemon["pid"]
         child = self.vrrp_process(daemon)
         if child is None:
-            raise NodeError("%s: its VRRP process is not there yet; ask again, or look at journalctl -u keepalived" % place)
+            raise NodeError("%s: its VRRP process is not there yet; ask again, or look at journalctl -u keepalived"
+                            % place)
         for pid in (daemon["pid"], child["pid"]):
             status = read_text("/proc/%d/status" % pid) or ""
             if not keepalived_data.signal_is_handled(status, signal.SIGUSR1):
@@ -273,10 +277,11 @@ class System(object):
             if exc.errno == errno.ELOOP:
                 return None, "%s is a symbolic link; somebody planted it, remove it" % DUMP_FILE
             return None, "%s cannot be read (%s); run as root" % (DUMP_FILE, exc.strerror)
+        problem = keepalived_data.distrust(os.fstat(descriptor))
+        if problem:
+            os.close(descriptor)
+            return None, "%s is %s; somebody planted it, remove it" % (DUMP_FILE, problem)
         with io.open(descriptor, "rb") as source:
-            problem = keepalived_data.distrust(os.fstat(descriptor))
-            if problem:
-                return None, "%s is %s; somebody planted it, remove it" % (DUMP_FILE, problem)
             return _text(source.read(16 << 20)), None
 
     # ARP

@@ -94,7 +94,7 @@ def judge(
     degraded += [
         f"{name}: {reasons.get(name, 'was not asked')} (observer)" for name in observers if name not in watching
     ]
-    problems: list[str] = []
+    problems: list[str] = _dependent_observers(present, watching)
     for member, report in present.items():
         ill, wrong = _member_state(member, report, list(pair["instances"]))
         degraded += ill
@@ -107,6 +107,22 @@ def judge(
     problems += [f"{vip.address}: {problem}" for vip in vips for problem in vip.problems]
     result = FAILED if problems else DEGRADED if degraded else VERIFIED
     return PairVerdict(members, result, bool(watching), vips, tuple(problems), tuple(degraded))
+
+
+def _dependent_observers(present: Mapping[str, Report], watching: Mapping[str, Report]) -> list[str]:
+    """An observer that is a member of the pair, by whatever name it was reached, is no independent view."""
+    return [
+        f"observer {name}: is the same machine as {member}; name a host outside the pair"
+        for name, report in watching.items()
+        for member, other in present.items()
+        if _macs(report) & _macs(other)
+    ]
+
+
+def _macs(report: Report) -> set[str]:
+    """The hardware addresses of a host, without those that every host has (loopback)."""
+    found = {str(interface.get("mac") or "").lower() for interface in report["interfaces"]}
+    return found - {"", "00:00:00:00:00:00"}
 
 
 def _member_state(member: str, report: Report, instances: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -204,12 +220,7 @@ def _arp(
     watching: Mapping[str, Report],
     problems: list[str],
 ) -> View:
-    names = {
-        str(interface["mac"]).lower(): member
-        for member, report in present.items()
-        for interface in report["interfaces"]
-        if interface.get("mac")
-    }
+    names = {mac: member for member, report in present.items() for mac in _macs(report)}
     absent = [member for member in members if member not in present]
     owners: list[str] = []
     witnesses: list[str] = []

@@ -6,7 +6,7 @@
 A copy of the configuration directory is made, the candidate is put into it, and `nginx -t` reads the copy. Exits with
 nginx's own code and repeats its words, with the real paths.
 
-    ha-pair-nginx-test CANDIDATE [--as conf.d/ha-pair.conf] [--directory /etc/nginx] [--nginx /usr/sbin/nginx]
+    python3 ha-pair-nginx-test.py CANDIDATE [--as conf.d/ha-pair.conf]
 """
 
 from __future__ import absolute_import, division, print_function
@@ -59,14 +59,14 @@ def relink(link, names, target):
     meant = os.path.normpath(os.path.join(os.path.realpath(os.path.dirname(link)), os.readlink(link)))
     for known in names:
         if meant == known or meant.startswith(known + "/"):
-            return target + meant[len(known):]
+            return target + meant[len(known) :]
     return meant
 
 
 def copy_directory(source, names, target):
     """Copies the configuration; `names` are the paths by which it is known."""
     for directory, subdirectories, files in os.walk(source):
-        there = target + directory[len(source):]
+        there = target + directory[len(source) :]
         if not os.path.isdir(there):
             os.mkdir(there, 0o700)
         for name in subdirectories + files:
@@ -85,7 +85,7 @@ def prepare(candidate, destination, directory, target):
     if not os.path.isfile(main):
         raise TestError("%s: is not there; install nginx, or name its directory with --directory" % main)
     # Longest first: one may contain the other.
-    names = sorted(set([source, os.path.normpath(directory)]), key=len, reverse=True)
+    names = sorted({source, os.path.normpath(directory)}, key=len, reverse=True)
     copy_directory(source, names, target)
     place = os.path.join(target, destination)
     if not os.path.isdir(os.path.dirname(place)):
@@ -107,7 +107,9 @@ def ask(nginx, configuration):
             [nginx, "-t", "-c", configuration], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
         )
     except OSError as exc:
-        raise TestError("%s: cannot be run (%s); install nginx, or name it with --nginx" % (nginx, os.strerror(exc.errno)))
+        raise TestError(
+            "%s: cannot be run (%s); install nginx, or name it with --nginx" % (nginx, os.strerror(exc.errno))
+        )
     output = process.communicate()[0]
     return process.returncode, output.decode(ENCODING)
 

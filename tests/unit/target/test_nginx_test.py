@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The configuration test of the nginx role, with a program in nginx's place that shows what it was asked."""
 
-from __future__ import absolute_import, division, print_function
+from __future__ import absolute_import, division, print_function, unicode_literals
 
 import io
 import os
@@ -20,7 +20,7 @@ SCRIPT = os.path.join(
 )
 
 # Follows the configuration as nginx would, prints it, and complains about the word "broken".
-STUB = u"""#!/bin/sh
+STUB = """#!/bin/sh
 test "$1" = -t && test "$2" = -c || exit 64
 directory=${3%/*}
 stat -c %a "$directory" >"$RECORD/mode"
@@ -43,9 +43,11 @@ class NginxTest(unittest.TestCase):
         os.mkdir(self.scratch)
         for name in ("conf.d", "sites-available", "sites-enabled"):
             os.makedirs(os.path.join(self.etc, name))
-        self.write("etc/nginx/nginx.conf", u"user www-data;\n  pid /run/nginx.pid;\ninclude %s/conf.d/*.conf;\n" % self.etc)
-        self.write("etc/nginx/conf.d/ha-pair.conf", u"# the old one\n")
-        self.write("etc/nginx/sites-available/default", u"root /opt%s/html; # %s/mime\n" % (self.etc, self.etc))
+        self.write(
+            "etc/nginx/nginx.conf", "user www-data;\n  pid /run/nginx.pid;\ninclude %s/conf.d/*.conf;\n" % self.etc
+        )
+        self.write("etc/nginx/conf.d/ha-pair.conf", "# the old one\n")
+        self.write("etc/nginx/sites-available/default", "root /opt%s/html; # %s/mime\n" % (self.etc, self.etc))
         os.symlink(
             os.path.join(self.etc, "sites-available", "default"), os.path.join(self.etc, "sites-enabled", "default")
         )
@@ -77,85 +79,95 @@ class NginxTest(unittest.TestCase):
     def run_test(self, text, *more):
         candidate = self.write("candidate", text)
         process = subprocess.Popen(
-            [sys.executable, SCRIPT, candidate, "--directory", self.etc, "--nginx", os.path.join(self.base, "nginx"),
-             "--scratch", self.scratch] + list(more),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, RECORD=self.base)
+            [
+                sys.executable,
+                SCRIPT,
+                candidate,
+                "--directory",
+                self.etc,
+                "--nginx",
+                os.path.join(self.base, "nginx"),
+                "--scratch",
+                self.scratch,
+            ]
+            + list(more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(os.environ, RECORD=self.base),
         )
         output, errors = process.communicate()
         return process.returncode, (output + errors).decode("utf-8")
 
     def test_accepts_what_nginx_accepts(self):
         before = self.tree()
-        self.assertEqual(self.run_test(u"# caf\u00e9\n"), (0, u""))
-        self.assertIn(u"# caf\u00e9\n", self.record("text"))
+        self.assertEqual(self.run_test("# caf\u00e9\n"), (0, ""))
+        self.assertIn("# caf\u00e9\n", self.record("text"))
         self.assertNotIn("# the old one", self.record("text"))
         self.assertEqual(self.tree(), before)
 
     def test_repeats_the_words_of_nginx_with_the_real_path(self):
         before = self.tree()
-        code, words = self.run_test(u"broken;\n")
+        code, words = self.run_test("broken;\n")
         self.assertEqual(code, 1)
-        self.assertEqual(
-            words, u'nginx: [emerg] unknown directive "broken" in %s/conf.d/ha-pair.conf:1\n' % self.etc
-        )
+        self.assertEqual(words, 'nginx: [emerg] unknown directive "broken" in %s/conf.d/ha-pair.conf:1\n' % self.etc)
         self.assertEqual(self.tree(), before)
 
     def test_the_copy_is_private_and_removed(self):
-        for text in (u"fine;\n", u"broken;\n"):
+        for text in ("fine;\n", "broken;\n"):
             self.run_test(text)
             self.assertEqual(self.record("mode"), "700\n")
             self.assertEqual(os.listdir(self.scratch), [])
 
     def test_nothing_in_the_copy_leads_back(self):
-        self.run_test(u"include %s/snippet;\n" % self.etc)
+        self.run_test("include %s/snippet;\n" % self.etc)
         copy = self.record("directory").strip()
         self.assertEqual(
             self.record("text"),
             "user www-data;\n  pid {0}/nginx.pid;\ninclude {0}/conf.d/*.conf;\n"
             "include {0}/snippet;\n"
-            "root /opt{1}/html; # {0}/mime\n".format(copy, self.etc)
+            "root /opt{1}/html; # {0}/mime\n".format(copy, self.etc),
         )
         self.assertEqual(
             self.record("links").splitlines(),
-            [os.path.join(self.base, "usr/lib/nginx/modules"), copy + "/sites-available/default"]
+            [os.path.join(self.base, "usr/lib/nginx/modules"), copy + "/sites-available/default"],
         )
 
     def test_a_configuration_without_pid_gets_one_of_its_own(self):
-        self.write("etc/nginx/nginx.conf", u"user www-data;")
-        self.run_test(u"fine;\n")
+        self.write("etc/nginx/nginx.conf", "user www-data;")
+        self.run_test("fine;\n")
         self.assertIn("user www-data;\npid %s/nginx.pid;\n" % self.record("directory").strip(), self.record("text"))
 
     def test_can_try_another_file(self):
-        self.assertEqual(self.run_test(u"worker_processes 1;\n", "--as", "nginx.conf"), (0, u""))
+        self.assertEqual(self.run_test("worker_processes 1;\n", "--as", "nginx.conf"), (0, ""))
         self.assertIn("worker_processes 1;", self.record("text"))
         self.assertIn("# the old one", self.record("text"))
 
     def test_a_directory_that_is_a_link_is_the_same_directory(self):
         link = os.path.join(self.base, "linked")
         os.symlink(self.etc, link)
-        self.run_test(u"include %s/snippet;\n" % link, "--directory", link)
+        self.run_test("include %s/snippet;\n" % link, "--directory", link)
         copy = self.record("directory").strip()
         self.assertIn("include %s/snippet;" % copy, self.record("text"))
         self.assertIn("include %s/conf.d/*.conf;" % copy, self.record("text"))
 
     def test_says_where_nginx_is_missing(self):
-        code, words = self.run_test(u"fine;\n", "--nginx", "/nonexistent/nginx")
+        code, words = self.run_test("fine;\n", "--nginx", "/nonexistent/nginx")
         self.assertEqual(code, 2)
         self.assertEqual(
             words,
-            u"ha-pair-nginx-test: /nonexistent/nginx: cannot be run (No such file or directory); "
-            u"install nginx, or name it with --nginx\n"
+            "ha-pair-nginx-test: /nonexistent/nginx: cannot be run (No such file or directory); "
+            "install nginx, or name it with --nginx\n",
         )
         self.assertEqual(os.listdir(self.scratch), [])
 
     def test_says_where_the_configuration_is_missing(self):
         os.remove(os.path.join(self.etc, "nginx.conf"))
-        code, words = self.run_test(u"fine;\n")
+        code, words = self.run_test("fine;\n")
         self.assertEqual(code, 2)
         self.assertEqual(
             words,
-            u"ha-pair-nginx-test: %s/nginx.conf: is not there; install nginx, or name its directory with --directory\n"
-            % self.etc
+            "ha-pair-nginx-test: %s/nginx.conf: is not there; install nginx, or name its directory with --directory\n"
+            % self.etc,
         )
 
 

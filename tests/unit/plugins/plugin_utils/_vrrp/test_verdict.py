@@ -195,6 +195,13 @@ def test_an_observer_that_is_missing_is_said() -> None:
     assert (found.result, found.degraded) == ("degraded, one owner", ("observer: is unreachable (observer)",))
 
 
+def test_an_observer_that_is_a_member_in_disguise_is_no_witness() -> None:
+    reports = healthy()
+    reports["observer"]["interfaces"] = reports["node-a"]["interfaces"]
+    found = judge(PAIR, reports, ["observer"])
+    assert found.problems == ("observer observer: is the same machine as node-a; name a host outside the pair",)
+
+
 def test_text_shows_every_view() -> None:
     lines = judge(PAIR, healthy(), ["observer"]).text()
     assert lines == [

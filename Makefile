@@ -1,0 +1,49 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint unit sanity artifact build scenario shell clean lock
+NAME ?= default
+NODE ?= node-a
+export KEEP
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@echo '  KEEP=1 with demo or scenario leaves the lab up; a scenario then takes the one that is there'
+
+setup: ## make .venv as requirements/*.txt lock it (all other targets do it themselves)
+	@tools/setup.sh
+
+demo: setup ## deploy a pair in a lab, crash nginx under a client, show the outage, mend it
+	@tools/demo.sh
+
+test: setup ## everything: lint, unit, artifact, sanity, all scenarios
+	@tools/test.sh
+
+lint: setup ## yamllint, ruff, mypy, antsibull-changelog, ansible-lint
+	@tools/lint.sh
+
+unit: setup ## unit tests, the target side also on Python 2.7, 3.6 and 3.13
+	@tools/unit.sh
+
+sanity: setup ## ansible-test sanity on the built artifact
+	@tools/sanity.sh
+
+artifact: setup ## build, install, and call the playbooks from wherever they may be called
+	@tools/artifact.sh test
+
+build: setup ## build the collection's archive in build/
+	@tools/artifact.sh build
+
+scenario: setup ## one Molecule scenario, for example NAME=failover
+	@tools/scenario.sh '$(NAME)'
+
+shell: ## a shell on a host of the lab that is up, NODE=node-a, node-b or observer
+	@tools/lab.sh shell '$(NODE)'
+
+clean: ## remove the lab, its images, .venv and caches; stop the engine if it was started here
+	@tools/clean.sh
+
+lock: setup ## write requirements/*.txt anew from requirements/*.in
+	@tools/lock.sh

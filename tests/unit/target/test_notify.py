@@ -1,0 +1,537 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The notify handler against a real FIFO, in a world of the test's making."""
+
+from __future__ import absolute_import, division, print_function
+
+import json
+import os
+import select
+import shutil
+import socket
+import stat
+import tempfile
+import unittest
+
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node import addresses, notify
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node.fifo import Fifo
+
+__metaclass__ = type
+
+VIP = "10.98.0.100"
+PEER = "52:54:00:00:00:02"
+
+
+class FakeAsker(object):
+    """Answers come through a socket pair, so that select() sees them as it would the link's."""
+
+    def __init__(self, fails=False):
+        self._here, self._there = socket.socketpair()
+        self._here.setblocking(False)
+        self.requests, self.closed, self.fails = 0, False, fails
+
+    def answer(self, mac):
+        self._there.send(mac.encode("ascii"))
+
+    def fileno(self):
+        return self._here.fileno()
+
+    def send(self):
+        if self.fails:
+            raise NodeError("ARP on eth0: cannot send (Network is down); see that the interface is up")
+        self.requests += 1
+
+    def receive(self):
+        try:
+            return {self._here.recv(100).decode("ascii")} - {"other traffic"}
+        except (IOError, OSError):
+            return set()
+
+    def close(self):
+        self.closed = True
+        self._here.close()
+        self._there.close()
+
+
+class World(object):
+    """Time goes only when somebody looks at the clock or the test says so."""
+
+    def __init__(self, directory):
+        self.clock = 1000.0
+        self.boot = "boot-1"
+        self.running, self.states, self.result = None, {}, None
+        self.held, self.removed, self.askers = [], [], []
+        self.dumps, self.dump_problem = 0, None
+        self.part = {"schema": 1, "node": "node-a", "state_directory": directory, "instances": {
+            "web": {"vips": [{"address": VIP, "prefix": 24, "interface": "eth0"}]}}}
+        self.stamp = 1
+
+    def start_daemon(self, pid=100, **states):
+        self.running = {"pid": pid, "starttime": pid * 10, "since": self.clock}
+        self.states = states
+
+    def now(self):
+        return self.clock
+
+    def monotonic(self):
+        self.clock += 0.001
+        return self.clock
+
+    def node_name(self):
+        return "host"
+
+    def boot_id(self):
+        return self.boot
+
+    def description_stamp(self):
+        return self.stamp
+
+    def description(self):
+        if isinstance(self.part, Exception):
+            raise self.part
+        return self.part
+
+    def daemon(self):
+        return self.running
+
+    def dump(self, _daemon, _timeout):
+        self.dumps += 1
+        if self.dump_problem:
+            raise NodeError(self.dump_problem)
+        return {name: {"state": word, "priority": 250, "since": None} for name, word in self.states.items()}
+
+    def service_result(self):
+        return self.result
+
+    def interfaces(self):
+        return [{"name": "eth0", "mac": "52:54:00:00:00:01", "addresses":
+                 [{"address": "10.98.0.1", "prefix": 24}] + [{"address": held, "prefix": 24} for held in self.held]}]
+
+    def remove_address(self, address, prefix, interface):
+        self.removed.append((address, prefix, interface))
+        self.held = [held for held in self.held if not addresses.same_address(held, address)]
+
+    def asker(self, _interfaces, _name, _address, _virtual):
+        self.askers.append(FakeAsker())
+        return self.askers[-1]
+
+
+class HandlerCase(unittest.TestCase):
+    def setUp(self):
+        self.base = os.path.realpath(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.base)
+        self.directory = os.path.join(self.base, "ha-pair")
+        self.fifo = os.path.join(self.directory, "notify.fifo")
+        self.world = World(self.directory)
+        self.said, self.told = [], []
+
+    def handler(self):
+        made = notify.Handler(self.world, say=self.said.append, tell=self.told.append)
+        self.addCleanup(made.close)
+        made.start()
+        return made
+
+    def write(self, *lines):
+        descriptor = os.open(self.fifo, os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            for line in lines:
+                os.write(descriptor, line.encode("utf-8") + b"\n")
+        finally:
+            os.close(descriptor)
+
+    def tick(self, handler, seconds=1.0):
+        self.world.clock += seconds
+        handler.cycle(0)
+
+    def record(self):
+        with open(os.path.join(self.directory, "state.json")) as source:
+            return json.load(source)
+
+    def web(self):
+        return self.record()["instances"]["web"]
+
+
+class EventTest(HandlerCase):
+    def test_starts_where_nothing_is_there_yet(self):
+        self.handler()
+        mode = os.lstat(self.fifo).st_mode
+        self.assertTrue(stat.S_ISFIFO(mode))
+        self.assertEqual(stat.S_IMODE(mode), 0o600)
+        self.assertEqual(stat.S_IMODE(os.stat(os.path.join(self.directory, "state.json")).st_mode), 0o644)
+        self.assertEqual((self.record()["daemon"]["state"], self.web()["state"]), ("stopped", "STOPPED"))
+        self.assertEqual(self.record()["node"], "node-a")
+        self.assertTrue(self.told[0].startswith("WATCHDOG=1"))
+        self.assertTrue(self.told[1].startswith("READY=1"))
+
+    def test_starts_beside_a_daemon_that_runs_and_takes_its_word(self):
+        self.world.start_daemon(web="MASTER")
+        self.handler()
+        self.assertEqual((self.record()["daemon"]["pid"], self.web()["state"]), (100, "MASTER"))
+
+    def test_follows_events(self):
+        self.world.start_daemon(web="BACKUP")
+        handler = self.handler()
+        self.write('INSTANCE "web" MASTER 250')
+        handler.cycle(0)
+        self.assertEqual(self.web()["state"], "MASTER")
+        self.assertIn("instance web: BACKUP -> MASTER (priority 250)", self.said)
+
+    def test_a_line_in_two_pieces_is_one_line(self):
+        self.world.start_daemon(web="BACKUP")
+        handler = self.handler()
+        descriptor = os.open(self.fifo, os.O_WRONLY | os.O_NONBLOCK)
+        os.write(descriptor, b'INSTANCE "we')
+        handler.cycle(0)
+        os.write(descriptor, b'b" FAULT 250\n')
+        os.close(descriptor)
+        handler.cycle(0)
+        self.assertEqual((self.web()["state"], self.record()["ignored_lines"]), ("FAULT", 0))
+
+    def test_a_flood_ends_in_the_newest_state_with_one_line_in_the_journal(self):
+        self.world.start_daemon(web="BACKUP")
+        handler = self.handler()
+        before = len(self.said)
+        self.write(*['INSTANCE "web" %s 250' % word for word in ["MASTER", "BACKUP"] * 900 + ["FAULT"]])
+        handler.cycle(0)
+        self.assertEqual((self.web()["state"], self.web()["transitions"]), ("FAULT", 1801))
+        self.assertEqual(self.said[before:], ["instance web: BACKUP -> FAULT (priority 250, 1801 changes at once)"])
+
+    def test_junk_is_counted_and_harms_nothing(self):
+        self.world.start_daemon(web="MASTER")
+        handler = self.handler()
+        descriptor = os.open(self.fifo, os.O_WRONLY | os.O_NONBLOCK)
+        os.write(descriptor, b"\xff\xfe junk\n" + b"x" * 9000 + b"\n\n")
+        os.close(descriptor)
+        handler.cycle(0)
+        handler.cycle(0)
+        self.assertEqual((self.web()["state"], self.record()["ignored_lines"]), ("MASTER", 2))
+        self.assertTrue(any(line.startswith("ignored 2 line(s)") for line in self.said), self.said)
+
+    def test_says_it_is_alive_and_renews_the_record(self):
+        handler = self.handler()
+        written = self.record()["written_at"]
+        del self.told[:]
+        for _second in range(7):
+            self.tick(handler)
+        self.assertEqual(self.told, ["WATCHDOG=1"] * 7)
+        self.assertGreater(self.record()["written_at"], written)
+
+    def test_stops_when_told(self):
+        handler = notify.Handler(self.world, say=self.said.append, tell=self.told.append)
+        handler.stop()
+        handler.run()
+        self.assertEqual(self.told[-1], "STOPPING=1")
+        self.assertTrue(os.path.exists(handler.state_file))
+
+
+class TruthTest(HandlerCase):
+    def test_a_new_handler_goes_on_with_the_record(self):
+        self.world.start_daemon(web="MASTER")
+        first = self.handler()
+        self.write('INSTANCE "web" BACKUP 250', 'INSTANCE "web" MASTER 250')
+        first.cycle(0)
+        before = self.web()
+        self.world.clock += 500
+        self.handler()
+        self.assertEqual(self.web(), before)
+
+    def test_a_new_handler_mends_what_was_missed(self):
+        self.world.start_daemon(web="MASTER")
+        self.handler()
+        self.world.states["web"] = "FAULT"
+        self.world.clock += 500
+        self.handler()
+        self.assertEqual((self.web()["state"], self.web()["since"] > 1400), ("FAULT", True))
+
+    def test_another_boot_starts_anew(self):
+        self.world.start_daemon(web="MASTER")
+        first = self.handler()
+        self.write('INSTANCE "web" BACKUP 250')
+        first.cycle(0)
+        self.world.boot, self.world.running = "boot-2", None
+        self.world.clock += 500
+        self.handler()
+        self.assertEqual((self.web()["state"], self.web()["transitions"]), ("STOPPED", 0))
+        self.assertGreater(self.web()["since"], 1400)
+
+    def test_an_event_that_was_lost_shows_in_the_kernel(self):
+        self.world.start_daemon(web="BACKUP")
+        handler = self.handler()
+        self.world.held, self.world.states = [VIP], {"web": "MASTER"}
+        self.tick(handler, notify.CHECK_INTERVAL + 1)
+        self.assertEqual(self.web()["state"], "MASTER")
+
+    def test_agreement_asks_keepalived_for_nothing(self):
+        self.world.start_daemon(web="BACKUP")
+        handler = self.handler()
+        asked = self.world.dumps
+        for _minute in range(10):
+            self.tick(handler, 60)
+        self.assertEqual(self.world.dumps, asked)
+
+    def test_a_dump_that_fails_is_said_once_and_tried_again(self):
+        self.world.start_daemon(web="MASTER")
+        self.world.dump_problem = "keepalived (pid 100): frozen"
+        handler = self.handler()
+        for _look in range(3):
+            self.tick(handler, notify.CHECK_INTERVAL + 1)
+        self.assertEqual(self.said.count("problem: keepalived (pid 100): frozen"), 1)
+        self.assertEqual(self.web()["state"], "UNKNOWN")
+        self.world.dump_problem = None
+        self.tick(handler, notify.CHECK_INTERVAL + 1)
+        self.assertEqual(self.web()["state"], "MASTER")
+
+    def test_a_fifo_that_was_deleted_is_made_anew_and_the_old_one_still_read(self):
+        self.world.start_daemon(web="BACKUP")
+        handler = self.handler()
+        keepalived = os.open(self.fifo, os.O_WRONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, keepalived)
+        os.unlink(self.fifo)
+        self.tick(handler)
+        self.assertTrue(stat.S_ISFIFO(os.lstat(self.fifo).st_mode))
+        os.write(keepalived, b'INSTANCE "web" FAULT 250\n')
+        handler.cycle(0)
+        self.assertEqual(self.web()["state"], "FAULT")
+        self.write('INSTANCE "web" BACKUP 250')
+        handler.cycle(0)
+        self.assertEqual(self.web()["state"], "BACKUP")
+
+    def test_a_new_fifo_is_a_reason_to_ask_keepalived(self):
+        self.world.start_daemon(web="BACKUP")
+        handler = self.handler()
+        os.unlink(self.fifo)
+        self.world.states["web"] = "FAULT"
+        self.tick(handler)
+        self.assertEqual(self.web()["state"], "FAULT")
+
+    def test_a_directory_that_was_removed_comes_back_with_everything(self):
+        self.world.start_daemon(web="MASTER")
+        handler = self.handler()
+        shutil.rmtree(self.directory)
+        self.tick(handler)
+        self.assertEqual(stat.S_IMODE(os.stat(self.directory).st_mode), 0o755)
+        self.assertEqual(self.web()["state"], "MASTER")
+        self.write('INSTANCE "web" FAULT 250')
+        handler.cycle(0)
+        self.assertEqual(self.web()["state"], "FAULT")
+
+    def test_what_is_no_fifo_is_replaced(self):
+        os.makedirs(os.path.join(self.fifo))
+        handler = self.handler()
+        for plant in (lambda: open(self.fifo, "w").close(), lambda: os.symlink("/dev/null", self.fifo)):
+            os.unlink(self.fifo)
+            plant()
+            self.tick(handler)
+            self.assertTrue(stat.S_ISFIFO(os.lstat(self.fifo).st_mode))
+
+    def test_what_cannot_be_replaced_is_said(self):
+        os.makedirs(os.path.join(self.fifo, "full"))
+        self.handler()
+        self.assertTrue(any(line.startswith("problem: %s: cannot make or open the FIFO (" % self.fifo)
+                            and line.endswith("remove what is in its place") for line in self.said), self.said)
+
+    def test_a_fifo_of_somebody_else_is_replaced(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can give a file away")
+        handler = self.handler()
+        os.chown(self.fifo, 65534, 65534)
+        os.rename(self.fifo, self.fifo + ".theirs")
+        self.tick(handler)
+        os.rename(self.fifo + ".theirs", self.fifo)
+        self.tick(handler)
+        self.assertEqual(os.lstat(self.fifo).st_uid, 0)
+
+    def test_the_last_writers_leaving_is_no_event(self):
+        fifo = Fifo(self.fifo)
+        self.addCleanup(fifo.close)
+        fifo.ensure()
+        self.write('INSTANCE "web" MASTER 250')
+        self.assertEqual(fifo.read_lines(), ['INSTANCE "web" MASTER 250'])
+        self.assertEqual(select.select(fifo.descriptors(), [], [], 0)[0], [])
+
+    def test_old_fifos_are_not_kept_for_ever(self):
+        fifo = Fifo(self.fifo)
+        self.addCleanup(fifo.close)
+        for _time in range(10):
+            self.assertTrue(fifo.ensure())
+            self.assertFalse(fifo.ensure())
+            os.rename(self.fifo, self.fifo + ".old")
+        self.assertLessEqual(len(fifo.descriptors()), 3)
+
+    def test_the_description_is_read_again_when_it_changes(self):
+        handler = self.handler()
+        self.world.part = dict(self.world.part, instances=dict(self.world.part["instances"], db={"vips": []}))
+        self.tick(handler)
+        self.assertNotIn("db", self.record()["instances"])
+        self.world.stamp = 2
+        self.tick(handler)
+        self.assertEqual(self.record()["instances"]["db"]["state"], "STOPPED")
+        self.world.part, self.world.stamp = NodeError("ha-pair.json: not JSON"), 3
+        self.tick(handler)
+        self.tick(handler)
+        self.assertEqual(self.said.count("problem: ha-pair.json: not JSON"), 1)
+        self.assertIn("db", self.record()["instances"])
+
+    def test_a_signal_reads_the_description_again(self):
+        handler = self.handler()
+        self.world.part = dict(self.world.part, instances=dict(self.world.part["instances"], db={"vips": []}))
+        handler.reload()
+        self.tick(handler)
+        self.assertIn("db", self.record()["instances"])
+
+
+class CrashTest(HandlerCase):
+    def crashed(self, held=True):
+        self.world.start_daemon(web="MASTER")
+        self.world.held = [VIP] if held else []
+        handler = self.handler()
+        self.world.running, self.world.result = None, "signal"
+        self.tick(handler)
+        return handler
+
+    def test_a_daemon_that_was_killed_is_noticed_without_a_word(self):
+        self.crashed(held=False)
+        self.assertEqual(self.record()["daemon"]["state"], "crashed")
+        self.assertEqual(self.record()["daemon"]["result"], "signal")
+        self.assertEqual(self.web()["state"], "CRASHED")
+        self.assertEqual(self.world.askers, [])
+
+    def test_a_daemon_that_systemd_restarted_at_once(self):
+        self.world.start_daemon(web="MASTER")
+        handler = self.handler()
+        self.world.start_daemon(pid=200, web="BACKUP")
+        self.write("DAEMON STOPPED signal", 'INSTANCE "web" BACKUP 250')
+        handler.cycle(0)
+        self.assertEqual((self.record()["daemon"]["state"], self.record()["daemon"]["pid"]), ("running", 200))
+        self.assertEqual(self.web()["state"], "BACKUP")
+
+    def test_a_new_daemon_that_cannot_reach_us_is_asked(self):
+        handler = self.crashed(held=False)
+        self.world.start_daemon(pid=200, web="FAULT")
+        self.tick(handler)
+        self.tick(handler, notify.SETTLE + 1)
+        self.assertEqual(self.web()["state"], "FAULT")
+
+    def test_an_orderly_stop(self):
+        self.world.start_daemon(web="MASTER")
+        handler = self.handler()
+        self.world.running = None
+        self.write('INSTANCE "web" STOP 250', "DAEMON STOPPED success")
+        handler.cycle(0)
+        self.assertEqual((self.record()["daemon"]["state"], self.record()["daemon"]["result"]), ("stopped", "success"))
+        self.assertEqual(self.web()["state"], "STOPPED")
+
+    def test_a_stale_address_stays_while_nobody_answers(self):
+        handler = self.crashed()
+        for _look in range(20):
+            self.tick(handler, notify.STALE_INTERVAL * 1.5)
+        self.assertEqual(self.world.removed, [])
+        self.assertEqual(len(self.world.askers), 1)
+        self.assertGreaterEqual(self.world.askers[0].requests, 20)
+
+    def test_a_stale_address_goes_when_another_node_answers(self):
+        handler = self.crashed()
+        self.world.askers[0].answer(PEER)
+        handler.cycle(0)
+        self.assertEqual(self.world.removed, [(VIP, 24, "eth0")])
+        self.assertIn("%s/24 removed from eth0: %s answers for it and keepalived does not run here" % (VIP, PEER),
+                      self.said)
+        self.tick(handler)
+        self.assertTrue(self.world.askers[0].closed)
+        self.assertEqual(len(self.world.removed), 1)
+
+    def test_other_traffic_is_no_answer_and_no_reason_to_ask_more_often(self):
+        handler = self.crashed()
+        requests = self.world.askers[0].requests
+        self.world.askers[0].answer("other traffic")
+        handler.cycle(0)
+        self.assertEqual((self.world.removed, self.world.askers[0].requests), ([], requests))
+
+    def test_a_daemon_that_is_back_keeps_its_address(self):
+        handler = self.crashed()
+        self.world.askers[0].answer(PEER)
+        self.world.start_daemon(pid=200, web="MASTER")
+        self.tick(handler)
+        self.assertEqual(self.world.removed, [])
+        self.assertTrue(self.world.askers[0].closed)
+
+    def test_a_daemon_that_comes_back_at_the_last_moment_keeps_its_address(self):
+        handler = self.crashed()
+        self.world.askers[0].answer(PEER)
+        looks = [None]
+        self.world.daemon = lambda: looks.pop() if looks else {"pid": 200, "starttime": 1, "since": 1.0}
+        handler.cycle(0)
+        self.assertEqual(self.world.removed, [])
+
+    def test_after_a_clean_stop_the_same_rule_holds(self):
+        self.world.start_daemon(web="MASTER")
+        self.world.held = [VIP]
+        handler = self.handler()
+        self.world.running = None
+        self.write('INSTANCE "web" STOP 250', "DAEMON STOPPED success")
+        handler.cycle(0)
+        self.world.askers[0].answer(PEER)
+        handler.cycle(0)
+        self.assertEqual(self.world.removed, [(VIP, 24, "eth0")])
+
+    def test_a_new_handler_takes_the_watch_over(self):
+        self.crashed()
+        handler = self.handler()
+        self.world.askers[-1].answer(PEER)
+        handler.cycle(0)
+        self.assertEqual(self.world.removed, [(VIP, 24, "eth0")])
+
+    def test_addresses_that_are_not_ours_are_nobodys_business(self):
+        self.world.part["instances"]["web"]["vips"][0]["address"] = "10.98.0.10"
+        self.crashed()
+        self.assertEqual(self.world.askers, [])
+
+    def test_a_link_that_is_down_is_said_once_and_tried_again(self):
+        handler = self.crashed()
+        self.world.askers[0].fails = True
+        self.tick(handler)
+        self.assertTrue(self.world.askers[0].closed)
+        self.tick(handler)
+        self.assertEqual(len(self.world.askers), 2)
+        self.assertEqual(len([line for line in self.said if "cannot send (Network is down)" in line]), 1)
+
+    def test_ipv6_cannot_be_asked_and_stays(self):
+        self.world.part["instances"]["web"]["vips"][0]["address"] = "fd00::100"
+        self.world.start_daemon(web="MASTER")
+        self.world.held = ["fd00::100"]
+        handler = self.handler()
+        self.world.running = None
+        for _look in range(3):
+            self.tick(handler)
+        self.assertEqual(self.world.removed, [])
+        self.assertEqual(len([line for line in self.said if "ARP cannot ask who has an IPv6 address" in line]), 1)
+
+
+class PureTest(unittest.TestCase):
+    def test_finds_disagreements_between_record_and_kernel(self):
+        vips = [{"address": VIP, "instance": "web"}, {"address": "10.98.0.101", "instance": "web"}]
+        one = [{"name": "eth0", "addresses": [{"address": VIP, "prefix": 24}]}]
+        both = [{"name": "eth0", "addresses": [{"address": vip["address"], "prefix": 24} for vip in vips]}]
+        table = [("MASTER", both, []), ("MASTER", one, ["web"]), ("MASTER", [], ["web"]), ("BACKUP", [], []),
+                 ("BACKUP", one, ["web"]), ("FAULT", both, ["web"]), ("UNKNOWN", [], ["web"])]
+        for word, interfaces, expected in table:
+            record = {"instances": {"web": {"state": word}, "no addresses": {"state": "MASTER"}}}
+            self.assertEqual(notify.disagreements(record, vips, interfaces), expected, (word, interfaces))
+
+    def test_tells_systemd_through_its_socket(self):
+        base = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, base)
+        path = os.path.join(base, "socket")
+        manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(manager.close)
+        manager.bind(path)
+        os.environ["NOTIFY_SOCKET"] = path
+        self.addCleanup(os.environ.pop, "NOTIFY_SOCKET", None)
+        notify.service_manager("READY=1")
+        self.assertEqual(manager.recv(100), b"READY=1")
+        del os.environ["NOTIFY_SOCKET"]
+        notify.service_manager("WATCHDOG=1")
+        manager.setblocking(False)
+        self.assertRaises((IOError, OSError), manager.recv, 100)

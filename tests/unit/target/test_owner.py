@@ -1,0 +1,278 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one host reports of the owner of each VIP."""
+
+from __future__ import absolute_import, division, print_function
+
+import json
+import unittest
+
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node import owner, state
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node.http_get import HttpError
+
+try:
+    from ansible.module_utils import basic
+except ImportError:
+    basic = None
+
+__metaclass__ = type
+
+VIP = "10.98.0.100"
+PARAMS = {
+    "vips": None, "state_file": "/state.json", "ask_arp": False, "arp_interface": None, "arp_timeout": 0.3,
+    "identity_url": None, "identity_header": "X-HA-Pair-Node", "identity_timeout": 1.0,
+}
+DESCRIPTION = {"schema": 1, "node": "node-a", "instances": {
+    "web": {"vips": [{"address": VIP, "prefix": 24, "interface": "eth0"}]}}}
+
+
+class Machine(object):
+    def __init__(self, held=(), word="MASTER", file_word="MASTER", part=DESCRIPTION):
+        self.held, self.word, self.part, self.problem = list(held), word, part, None
+        self.answers, self.asked_on = {}, []
+        self.text = None
+        if file_word:
+            record = state.apply_event(state.new_record("node-a", "boot-1", 10.0, ["web"]),
+                                       {"kind": "instance", "name": "web", "state": file_word, "priority": 250}, 12.0)
+            self.text = state.render(record, 13.0)
+
+    def description(self):
+        return self.part
+
+    def interfaces(self):
+        own = [{"address": "10.98.0.1", "prefix": 24}]
+        return [{"name": "eth0", "mac": "52:54:00:00:00:01", "addresses": own + self.held},
+                {"name": "eth1", "mac": "52:54:00:00:00:02", "addresses": []}]
+
+    def read(self, path):
+        return self.text if path == "/state.json" else None
+
+    def boot_id(self):
+        return "boot-1"
+
+    def node_name(self):
+        return "node-a"
+
+    def keepalived_version(self):
+        return "2.2.7"
+
+    def daemon(self):
+        return {"pid": 100, "starttime": 1, "since": 9.0} if self.word else None
+
+    def vrrp_process(self, _daemon):
+        return {"pid": 101, "policy": "SCHED_RR", "priority": 50}
+
+    def dump(self, _daemon, _timeout):
+        if self.problem:
+            raise NodeError(self.problem)
+        return {"web": {"state": self.word, "priority": 250, "since": 11.0,
+                        "vips": [{"address": VIP, "prefix": 24, "interface": "eth0"}]}}
+
+    def asker(self, _interfaces, name, address, virtual):
+        self.asked_on.append((name, address, sorted(set(virtual))))
+        found = self.answers.get(address, set())
+        if isinstance(found, Exception):
+            raise found
+        return Answering(found)
+
+
+class Answering(object):
+    def __init__(self, answers):
+        self._answers = answers
+
+    def send(self):
+        """The link of the test needs no question."""
+
+    def fileno(self):
+        return 0
+
+    def receive(self):
+        return set(self._answers)
+
+    def close(self):
+        """Nothing was opened."""
+
+
+def observe(machine, **changed):
+    return owner.observe(machine, dict(PARAMS, **changed))
+
+
+class ObserveTest(unittest.TestCase):
+    def test_the_owner(self):
+        report = observe(Machine([{"address": VIP, "prefix": 24}]))
+        self.assertEqual(report["keepalived"], {
+            "running": True, "pid": 100, "version": "2.2.7", "scheduler": {"policy": "SCHED_RR", "priority": 50},
+            "data_read": True, "data_problem": None})
+        self.assertEqual(report["instances"], {"web": {
+            "daemon_state": "MASTER", "file_state": "MASTER", "agree": True, "since": 12.0, "priority": 250,
+            "transitions": 1}})
+        self.assertEqual(report["vips"], [{
+            "address": VIP, "instance": "web", "held": True, "interface": "eth0", "prefix": 24, "problems": [],
+            "arp": {"asked": False, "interface": "eth0", "answers": [], "problem": None},
+            "identity": {"asked": False, "node": None, "status": None, "problem": None}}])
+        self.assertEqual(report["state_file"], {"path": "/state.json", "written_at": 13.0, "problem": None})
+        self.assertEqual((report["host"], report["interfaces"][0]["name"]), ("node-a", "eth0"))
+        json.dumps(report)
+
+    def test_wrong_places_are_problems(self):
+        table = [
+            ([{"address": VIP, "prefix": 32}], {}, ["10.98.0.100 has prefix 32 on eth0, not 24"]),
+            ([{"address": VIP, "prefix": 24}], {"vips": [{"address": VIP, "interface": "eth1"}]},
+             ["10.98.0.100 is on interface eth0, not on eth1"]),
+            ([{"address": VIP, "prefix": 24}, {"address": VIP, "prefix": 32}],
+             {"vips": [{"address": VIP, "prefix": 24}]},
+             ["10.98.0.100 is on several interfaces: eth0/24, eth0/32", "10.98.0.100 has prefix 32 on eth0, not 24"]),
+            ([{"address": "10.98.0.10", "prefix": 24}], {}, []),
+        ]
+        for held, changed, expected in table:
+            vip = observe(Machine(held), **changed)["vips"][0]
+            self.assertEqual(vip["problems"], expected)
+
+    def test_a_host_outside_the_pair(self):
+        machine = Machine(word=None, file_word=None, part=None)
+        report = observe(machine, vips=[{"address": VIP}])
+        self.assertEqual((report["keepalived"]["running"], report["instances"]), (False, {}))
+        self.assertEqual(report["keepalived"]["data_problem"], "keepalived does not run")
+        self.assertEqual((report["vips"][0]["instance"], report["vips"][0]["held"]), (None, False))
+        self.assertIn("is not there", report["state_file"]["problem"])
+
+    def test_the_instance_is_found_in_keepaliveds_data(self):
+        report = observe(Machine(part=None), vips=[{"address": VIP}])
+        self.assertEqual(report["vips"][0]["instance"], "web")
+
+    def test_refusals_name_place_value_and_cure(self):
+        table = [
+            (Machine(part=None), {},
+             "vips: missing, and this host has no /etc/keepalived/ha-pair.json to take them from; "
+             "name them, or run the keepalived role on this host"),
+            (Machine(), {"vips": [{"address": VIP}, {"address": "10.98.0.100/24"}]},
+             "vips[1].address: 10.98.0.100/24 is not an IP address; write one, without prefix"),
+        ]
+        for machine, changed, message in table:
+            with self.assertRaises(NodeError) as caught:
+                observe(machine, **changed)
+            self.assertEqual(str(caught.exception), message)
+
+    def test_agreement(self):
+        table = [
+            (True, "MASTER", "MASTER", True), (True, "MASTER", "BACKUP", False), (True, "INIT", "UNKNOWN", True),
+            (True, None, "MASTER", None), (True, "MASTER", None, None), (False, None, "CRASHED", True),
+            (False, None, "STOPPED", True), (False, None, "MASTER", False), (False, None, None, None),
+        ]
+        for running, daemon_state, file_state, expected in table:
+            self.assertEqual(owner.agreement(running, daemon_state, file_state), expected)
+
+    def test_a_record_that_means_nothing_now_is_not_used(self):
+        machine = Machine()
+        for text, problem in [(None, "is not there"), ("{}", "is not a state file of schema 1"),
+                              (machine.text.replace("boot-1", "boot-0"), "is of an earlier boot")]:
+            machine.text = text
+            report = observe(machine)
+            self.assertIn(problem, report["state_file"]["problem"])
+            self.assertIsNone(report["instances"]["web"]["file_state"])
+            self.assertIsNone(report["instances"]["web"]["agree"])
+
+    def test_a_frozen_daemon_is_reported(self):
+        machine = Machine()
+        machine.problem = "keepalived (pid 100): frozen"
+        report = observe(machine)
+        self.assertEqual((report["keepalived"]["data_read"], report["keepalived"]["data_problem"]),
+                         (False, "keepalived (pid 100): frozen"))
+        self.assertEqual(report["instances"]["web"]["daemon_state"], None)
+
+
+class ArpTest(unittest.TestCase):
+    def arp(self, machine, **changed):
+        return observe(machine, ask_arp=True, **changed)["vips"][0]["arp"]
+
+    def test_who_answers(self):
+        machine = Machine()
+        machine.answers[VIP] = {"52:54:00:00:00:09", "52:54:00:00:00:08"}
+        self.assertEqual(self.arp(machine), {
+            "asked": True, "interface": "eth0", "answers": ["52:54:00:00:00:08", "52:54:00:00:00:09"], "problem": None})
+        self.assertEqual(machine.asked_on, [("eth0", VIP, [VIP])])
+
+    def test_the_interface_asked_for(self):
+        machine = Machine()
+        self.assertEqual(self.arp(machine, arp_interface="eth1")["interface"], "eth1")
+
+    def test_what_cannot_be_asked_is_a_problem_and_no_crash(self):
+        refused = Machine()
+        refused.answers[VIP] = NodeError("ARP on eth0: no raw socket (Operation not permitted); run as root")
+        table = [
+            (refused, {}, "eth0", "ARP on eth0: no raw socket (Operation not permitted); run as root"),
+            (Machine(), {"vips": [{"address": "fd00::100"}]}, None, "not asked: IPv6"),
+            (Machine(), {"vips": [{"address": "10.99.0.1"}]}, None,
+             "not asked: no interface of this host is in the subnet of 10.99.0.1; name one with arp_interface"),
+        ]
+        for machine, changed, interface, problem in table:
+            self.assertEqual(self.arp(machine, **changed),
+                             {"asked": False, "interface": interface, "answers": [], "problem": problem})
+
+    def test_one_refusal_leaves_the_other_question(self):
+        machine = Machine()
+        machine.answers = {VIP: NodeError("no"), "10.98.0.101": {"52:54:00:00:00:09"}}
+        report = observe(machine, ask_arp=True, vips=[{"address": VIP}, {"address": "10.98.0.101"}])
+        self.assertEqual([vip["arp"]["asked"] for vip in report["vips"]], [False, True])
+        self.assertEqual(report["vips"][1]["arp"]["answers"], ["52:54:00:00:00:09"])
+
+
+class IdentityTest(unittest.TestCase):
+    def identity(self, address, answer):
+        asked = []
+
+        def ask(url, timeout):
+            asked.append((url, timeout))
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        view = owner.identity_view({"address": address}, "http://{vip}:8080/id", "X-HA-Pair-Node", 1.5, ask)
+        return asked, view
+
+    def test_the_node_names_itself(self):
+        asked, view = self.identity(VIP, (200, {"x-ha-pair-node": "node-a"}))
+        self.assertEqual(asked, [("http://10.98.0.100:8080/id", 1.5)])
+        self.assertEqual(view, {"asked": True, "node": "node-a", "status": 200, "problem": None})
+
+    def test_problems_are_told(self):
+        self.assertEqual(self.identity("fd00::1", (404, {})), (
+            [("http://[fd00::1]:8080/id", 1.5)],
+            {"asked": True, "node": None, "status": 404, "problem": "answered 404 without the header X-HA-Pair-Node"}))
+        self.assertEqual(self.identity(VIP, HttpError("no answer"))[1]["problem"], "no answer")
+
+
+@unittest.skipIf(basic is None, "ansible is not installed for this Python")
+class ModuleTest(unittest.TestCase):
+    def test_the_module_reports_and_refuses(self):
+        from ansible_collections.duplex.ha_pair.plugins.modules import vip_owner
+
+        done = []
+
+        class Module(object):
+            def __init__(self, argument_spec, supports_check_mode):
+                self.params = {name: option.get("default") for name, option in argument_spec.items()}
+                self.params.update(vips=[{"address": VIP}], ask_arp=False, state_file="/state.json")
+                self.check_mode = supports_check_mode
+
+            def exit_json(self, **result):
+                done.append(result)
+
+            def fail_json(self, **result):
+                done.append(result)
+                raise SystemExit(1)
+
+        originals = vip_owner.AnsibleModule, vip_owner.System
+        machine = Machine([{"address": VIP, "prefix": 24}])
+        vip_owner.AnsibleModule, vip_owner.System = Module, lambda: machine
+        try:
+            vip_owner.main()
+            machine.interfaces = lambda: owner.expected_vips(None, None)
+            self.assertRaises(SystemExit, vip_owner.main)
+        finally:
+            vip_owner.AnsibleModule, vip_owner.System = originals
+        self.assertEqual(done[0]["changed"], False)
+        self.assertEqual(done[0]["vip_owner"]["vips"][0]["held"], True)
+        self.assertIn("vips: missing", done[1]["msg"])

@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# ansible-test sanity of the ansible-core in .venv, on the built and installed artifact: what is shipped is what is
+# tested, and the checkout's links, which ansible-test refuses, are not in it.
+set -euo pipefail
+# shellcheck source=tools/lib.sh
+source "$(dirname "$0")/lib.sh"
+# shellcheck source=tools/interpreters.sh
+source "$(dirname "$0")/interpreters.sh"
+project_environment
+
+# ansible-test keeps its virtual environments under the home directory; here they go with `make clean`.
+home=${cache}/home
+seeds=${home}/.ansible/test/cache
+mkdir -p "${seeds}" "${home}/.config"
+# Only pip's files are read there, and ansible-test hides pip's environment variables.
+for settings in .config/pip .pip; do
+  if [ -e "${HOME}/${settings}" ] && [ ! -e "${home}/${settings}" ]; then
+    ln -s "${HOME}/${settings}" "${home}/${settings}"
+  fi
+done
+
+# ansible-test would download pip's bootstrap script, outside the package index. Python has the same thing inside.
+python - "${seeds}" <<'PYTHON'
+import pathlib
+import re
+import sys
+
+import ansible_test
+
+SCRIPT = '''\
+import ensurepip
+import os
+import subprocess
+import sys
+
+environment = os.environ.copy()  # ensurepip changes pip's variables
+ensurepip.bootstrap()
+wanted = [word for word in sys.argv[1:] if "==" in word]
+if wanted:
+    command = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    subprocess.check_call(command + wanted, env=environment)
+'''
+source = pathlib.Path(ansible_test.__path__[0], "_internal", "python_requirements.py").read_text(encoding="utf-8")
+for version in set(re.findall(r"""pip['"]?\s*[=:]\s*['"]([0-9.]+)""", source)):
+    pathlib.Path(sys.argv[1], f"get_pip_{version.replace('.', '_')}.py").write_text(SCRIPT, encoding="utf-8")
+PYTHON
+
+# One directory with the interpreters under their plain names; a version manager's stand-ins would only print errors.
+# ansible-test itself knows which of them it wants.
+pythons=${cache}/pythons
+rm -rf "${pythons}"
+mkdir -p "${pythons}"
+missing=()
+for version in 3.8 3.9 3.10 3.11 3.12 3.13; do
+  if interpreter=$(find_interpreter "${version}"); then
+    # Not a link: Python would take the link's place for its own and not find its library.
+    printf '#!/bin/sh\nexec %s "$@"\n' "${interpreter}" >"${pythons}/python${version}"
+    chmod +x "${pythons}/python${version}"
+  else
+    missing+=("${version}")
+  fi
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  say "skipped: compile and import tests on Python ${missing[*]}: this machine has none (neither on PATH nor in pyenv)"
+fi
+say "skipped: ansible-test on Python 2.7 and 3.6: this ansible-core has left them; make unit compiles and tests there"
+
+"${root}/tools/artifact.sh" install
+cd "${cache}/installed/ansible_collections/duplex/ha_pair"
+# ansible-test asks git which files there are. Here it would find the checkout around this copy, which ignores it, and
+# pass without having looked at anything.
+git init --quiet
+unset ANSIBLE_COLLECTIONS_PATH ANSIBLE_CONFIG ANSIBLE_HOME
+code=0
+HOME=${home} PATH=${venv}/bin:${pythons}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+  ansible-test sanity --local --color no >"${cache}/sanity.log" 2>&1 || code=$?
+grep -E '^(Running sanity test|ERROR|FATAL|WARNING: (Skipping|All))' "${cache}/sanity.log" || code=1
+if [ "${code}" -ne 0 ]; then
+  tail -n 8 "${cache}/sanity.log" >&2
+  die "failed; the whole log is ${cache#"${root}"/}/sanity.log"
+fi
+if grep -q 'All targets skipped' "${cache}/sanity.log"; then
+  die "ansible-test found nothing to test in $(pwd)"
+fi
+say "passed, with $(ansible-test --version 2>/dev/null || ansible --version | head -n 1)"
