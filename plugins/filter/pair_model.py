@@ -74,6 +74,9 @@ _value:
     realtime_priority:
       description: The real-time priority that keepalived asks for, 0 for none.
       type: int
+    restart_delay:
+      description: How long a crashed keepalived stays down, so that the peer has taken over before it is back.
+      type: float
     services:
       description: The tracked services with C(name), C(tracker), C(state_file) and C(check).
       type: list

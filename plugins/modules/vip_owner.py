@@ -198,6 +198,10 @@ vip_owner:
           type: int
       sample:
         web: {daemon_state: MASTER, file_state: MASTER, agree: true, since: 1795249190.1, priority: 250, transitions: 3}
+    services:
+      description: The tracked services of this node, each V(up) or V(down) by its state file.
+      type: dict
+      sample: {nginx: up}
     interfaces:
       description: Interfaces of this host with hardware address and addresses.
       type: list

@@ -97,6 +97,8 @@ class Handler(object):
         directory = (self._description or {}).get("state_directory", STATE_DIRECTORY)
         self.state_file = os.path.join(directory, "state.json")
         self._fifo = Fifo(os.path.join(directory, "notify.fifo"))
+        self._track = os.path.join(directory, "track")
+        self._programs = system.program_stamp()
         now = system.now()
         self.record = state.load(read_text(self.state_file), self._node(), system.boot_id(), now, self._names())
         self._daemon = None
@@ -188,6 +190,7 @@ class Handler(object):
             self._ticked = self._system.monotonic()
             self._read_description()
             self._open_fifo()
+            self._look_at_programs()
         if tick or lines or self._askers:
             self._look_at_daemon(now)
         self._look_at_truth(now)
@@ -295,10 +298,33 @@ class Handler(object):
         self._askers.pop(key).close()
 
     def _open_fifo(self):
-        if self._try("fifo", self._fifo.ensure) and self._written is not None:
-            self._say("opened %s anew" % self._fifo.path)
-            # Nobody knows what was said while nobody listened.
-            self._reconcile_at = self._system.monotonic()
+        """Keep FIFO and directory of the tracked files there; keepalived holds on to what was deleted until it reloads."""
+        opened = self._try("fifo", self._fifo.ensure)
+        made = self._try("track", self._make_track_directory)
+        if self._written is None or not (opened or made):
+            return
+        self._say("made %s anew" % (self._track if made else self._fifo.path))
+        # Nobody knows what was said while nobody listened.
+        self._reconcile_at = self._system.monotonic()
+        daemon = self._system.daemon()
+        if daemon is not None:
+            self._try("reload", self._system.reload_daemon, daemon)
+
+    def _make_track_directory(self):
+        if os.path.isdir(self._track):
+            return False
+        try:
+            os.makedirs(self._track)
+            os.chmod(self._track, 0o755)
+        except (IOError, OSError) as exc:
+            raise NodeError("%s: cannot be made (%s); remove what is in its place" % (self._track, exc.strerror))
+        return True
+
+    def _look_at_programs(self):
+        """New programs are installed in one step; systemd starts this one again with them."""
+        if self._programs is not None and self._system.program_stamp() != self._programs:
+            self._say("the programs of this node were replaced: starting again with the new ones")
+            self.stop()
 
     def _read_description(self):
         stamp = self._system.description_stamp()

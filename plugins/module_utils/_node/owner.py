@@ -7,6 +7,7 @@ from __future__ import absolute_import, division, print_function
 from . import addresses, arp, state
 from .errors import NodeError
 from .http_get import HttpError, get
+from .system import STATE_DIRECTORY
 
 __metaclass__ = type
 
@@ -208,9 +209,21 @@ def observe(system, params):
         "state_file": {"path": params["state_file"], "written_at": record["written_at"] if record else None,
                        "problem": record_problem},
         "instances": join_instances(daemon["running"], dump, record, names),
+        "services": tracked_services(system, description),
         "interfaces": interfaces,
         "vips": seen,
     }
+
+
+def tracked_services(system, description):
+    """Every tracked service of this node with what its state file says: up or down. Anything but a 1 is down."""
+    if not description:
+        return {}
+    directory = "%s/track" % description.get("state_directory", STATE_DIRECTORY)
+    names = set(name for part in description["instances"].values() for name in part.get("services", []))
+    return dict(
+        (name, "up" if (system.read("%s/%s" % (directory, name)) or "").strip() == "1" else "down")
+        for name in sorted(names))
 
 
 def _instance_of(address, dump):

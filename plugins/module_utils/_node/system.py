@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import signal
+import stat
 import subprocess
 import tempfile
 import threading
@@ -141,6 +142,16 @@ class System(object):
         text = read_text(self._description_file)
         return None if text is None else parse_description(text, self._description_file)
 
+    @staticmethod
+    def program_stamp():
+        """Changes whenever the programs of this node are replaced; None where they do not run from their archive."""
+        archive = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        try:
+            seen = os.stat(archive)
+        except (IOError, OSError):
+            return None
+        return (seen.st_ino, seen.st_size, seen.st_mtime) if stat.S_ISREG(seen.st_mode) else None
+
     def interfaces(self):
         """Interfaces with hardware address and addresses."""
         texts = []
@@ -237,6 +248,17 @@ class System(object):
         except OSError as exc:
             raise NodeError("%s: cannot signal it (%s); run as root" % (place, exc.strerror))
         return self._await_dump(path, before, timeout, place)
+
+    def reload_daemon(self, daemon):
+        """Make keepalived read its configuration again: it opens the FIFO and watches the tracked files anew."""
+        status = read_text("/proc/%d/status" % daemon["pid"]) or ""
+        if not keepalived_data.signal_is_handled(status, signal.SIGHUP):
+            raise NodeError("keepalived (pid %d): does not take SIGHUP yet; reload it" % daemon["pid"])
+        try:
+            os.kill(daemon["pid"], signal.SIGHUP)
+        except OSError as exc:
+            raise NodeError("keepalived (pid %d): cannot be told to reload (%s); reload it"
+                            % (daemon["pid"], exc.strerror))
 
     def _await_dump(self, path, before, timeout, place):
         deadline = self.monotonic() + timeout

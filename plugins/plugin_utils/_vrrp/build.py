@@ -24,6 +24,7 @@ from .model import (
     SCRIPT_DIRECTORY,
     SCRIPT_USER,
     STATE_DIRECTORY,
+    RESTART_MARGIN,
     HealthCheck,
     Instance,
     Member,
@@ -89,6 +90,7 @@ def build_node(
         notify_fifo=f"{STATE_DIRECTORY}/notify.fifo",
         script_user=SCRIPT_USER,
         realtime_priority=pair.realtime_priority,
+        restart_delay=_restart_delay(pair),
         services=services,
         instances=instances,
         warnings=[],
@@ -139,6 +141,15 @@ def build_inventory(inventory: Inventory, hosts: Sequence[str] | None = None) ->
 
 def _peer(pair: PairInput) -> str:
     return pair.members[1] if pair.node == pair.members[0] else pair.members[0]
+
+
+def _restart_delay(pair: PairInput) -> float:
+    """How long a crashed keepalived stays down: until the peer has taken over every instance."""
+    peer = pair.members.index(_peer(pair))
+    slowest = max(
+        master_down_interval(instance.priorities[peer], instance.advert_interval) for instance in pair.instances
+    )
+    return round(slowest + RESTART_MARGIN, 2)
 
 
 def _platform(node: str, gathered: Mapping[str, t.Any], version: str | None, reader: Reader) -> Capabilities | None:

@@ -105,6 +105,7 @@ class NodeModel:
     notify_fifo: str
     script_user: str
     realtime_priority: int
+    restart_delay: float
     services: list[Service]
     instances: list[Instance]
     warnings: list[str]
@@ -133,6 +134,11 @@ class NodeModel:
                 for instance in self.instances
             },
         }
+
+
+RESTART_MARGIN = 0.25
+"""How much longer than the peer's master down interval a crashed keepalived stays down, so that the peer is the owner
+and the notify handler has removed the addresses that the crashed daemon left behind."""
 
 
 def skew_time(priority: int, advert_interval: float) -> float:

@@ -64,6 +64,7 @@ class World(object):
         self.running, self.states, self.result = None, {}, None
         self.held, self.removed, self.askers = [], [], []
         self.dumps, self.dump_problem = 0, None
+        self.reloads, self.programs = 0, 1
         self.part = {"schema": 1, "node": "node-a", "state_directory": directory, "instances": {
             "web": {"vips": [{"address": VIP, "prefix": 24, "interface": "eth0"}]}}}
         self.stamp = 1
@@ -95,6 +96,13 @@ class World(object):
 
     def daemon(self):
         return self.running
+
+    def reload_daemon(self, daemon):
+        assert daemon == self.running
+        self.reloads += 1
+
+    def program_stamp(self):
+        return self.programs
 
     def dump(self, _daemon, _timeout):
         self.dumps += 1
@@ -316,6 +324,36 @@ class TruthTest(HandlerCase):
         self.write('INSTANCE "web" FAULT 250')
         handler.cycle(0)
         self.assertEqual(self.web()["state"], "FAULT")
+
+    def test_keepalived_reloads_once_to_watch_what_was_made_anew(self):
+        self.world.start_daemon(web="MASTER")
+        handler = self.handler()
+        self.assertEqual(self.world.reloads, 0)
+        for path in (self.directory, os.path.join(self.directory, "track")):
+            shutil.rmtree(path)
+            before = self.world.reloads
+            self.tick(handler)
+            self.tick(handler)
+            self.assertEqual(self.world.reloads, before + 1)
+            self.assertTrue(os.path.isdir(os.path.join(self.directory, "track")))
+
+    def test_nobody_is_reloaded_where_nobody_runs(self):
+        handler = self.handler()
+        shutil.rmtree(self.directory)
+        self.tick(handler)
+        self.assertEqual(self.world.reloads, 0)
+
+    def test_new_programs_end_the_handler(self):
+        made = notify.Handler(self.world, say=self.said.append, tell=self.told.append)
+        self.world.programs = 2
+        made.run()
+        self.assertIn("the programs of this node were replaced: starting again with the new ones", self.said)
+        self.assertEqual(self.told[-1], "STOPPING=1")
+
+    def test_the_same_programs_do_not(self):
+        handler = self.handler()
+        self.tick(handler)
+        self.assertNotIn("replaced", " ".join(self.said))
 
     def test_what_is_no_fifo_is_replaced(self):
         os.makedirs(os.path.join(self.fifo))

@@ -108,6 +108,10 @@ class TestMinimalPair:
     def test_profile_decides_the_advert_interval(self, profile: str, interval: float) -> None:
         assert build_node(pair({"profile": profile}), "node-a").instances[0].advert_interval == interval
 
+    @pytest.mark.parametrize(("profile", "delay"), [("fast", 0.55), ("balanced", 1.01), ("conservative", 3.28)])
+    def test_a_crashed_keepalived_is_back_only_after_the_peer_took_over(self, profile: str, delay: float) -> None:
+        assert build_node(pair({"profile": profile}), "node-a").restart_delay == delay
+
     def test_names_without_addresses_are_resolved_by_the_peers_facts(self) -> None:
         hosts = pair()
         hosts["node-b"] |= {"ansible_host": "node-b.example.com", "ansible_facts": facts("192.0.2.12")}
