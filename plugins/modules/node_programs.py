@@ -12,9 +12,9 @@ author: duplex.ha_pair contributors (@duplex-ha)
 version_added: 0.1.0
 short_description: Install the programs that run on the nodes of a pair
 description:
-  - Installs the check script, the notify handler, the readiness test and the configuration test of this collection. They
-    share one archive, which is replaced in one step, so that a check that runs at that moment sees the old programs or
-    the new ones and never a mixture.
+  - Installs the check script, the notify handler, the readiness test and the configuration test of this collection.
+    They share one archive, which is replaced in one step, so that a check that runs at that moment sees the old
+    programs or the new ones and never a mixture.
   - The programs are those of the collection that the controller has; the module carries them to the node itself.
 options:
   directory:
@@ -58,13 +58,39 @@ import tempfile
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.duplex.ha_pair.plugins.module_utils import _node
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node import (
-    addresses, arp, check, config_test, errors, fifo, http_get, keepalived_data, notify, owner, programs, ready, state,
-    system)
+    addresses,
+    arp,
+    check,
+    config_test,
+    errors,
+    fifo,
+    http_get,
+    keepalived_data,
+    notify,
+    owner,
+    programs,
+    ready,
+    state,
+    system,
+)
 
 # Named one by one: what is not imported here does not reach the node.
 MODULES = (
-    addresses, arp, check, config_test, errors, fifo, http_get, keepalived_data, notify, owner, programs, ready, state,
-    system)
+    addresses,
+    arp,
+    check,
+    config_test,
+    errors,
+    fifo,
+    http_get,
+    keepalived_data,
+    notify,
+    owner,
+    programs,
+    ready,
+    state,
+    system,
+)
 
 
 def read(path):
@@ -83,9 +109,15 @@ def differences(path, before, after):
         return [{"before_header": path, "after_header": path, "before": texts[0], "after": texts[1]}]
     old, new = programs.contents(before or b""), programs.contents(after)
     return [
-        {"before_header": "%s: %s" % (path, name), "after_header": "%s: %s" % (path, name),
-         "before": old.get(name, ""), "after": new.get(name, "")}
-        for name in sorted(set(old) | set(new)) if old.get(name) != new.get(name)]
+        {
+            "before_header": "%s: %s" % (path, name),
+            "after_header": "%s: %s" % (path, name),
+            "before": old.get(name, ""),
+            "after": new.get(name, ""),
+        }
+        for name in sorted(set(old) | set(new))
+        if old.get(name) != new.get(name)
+    ]
 
 
 def write(module, path, mode, content):

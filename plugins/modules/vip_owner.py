@@ -3,6 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What one host sees of the owner of each virtual address."""
+
 from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type

@@ -5,6 +5,7 @@
 
 Standard library only, Python 2.7, 3.6 and newer; siblings are imported relatively so that both homes work.
 """
+
 from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type

@@ -5,6 +5,7 @@
 
 The JSON output of iproute2 is newer than CentOS 7, so the one-line text is read, token by token and never by substring.
 """
+
 from __future__ import absolute_import, division, print_function
 
 import binascii

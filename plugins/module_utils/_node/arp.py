@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ask the link who answers for an IPv4 address, and count the answers: two answering machines are two owners."""
+
 from __future__ import absolute_import, division, print_function
 
 import binascii
@@ -34,7 +35,7 @@ def pack_mac(text):
 def format_mac(packed):
     """aa:bb:cc:dd:ee:ff of six bytes."""
     digits = binascii.hexlify(packed).decode("ascii")
-    return ":".join(digits[index:index + 2] for index in range(0, 12, 2))
+    return ":".join(digits[index : index + 2] for index in range(0, 12, 2))
 
 
 def build_request(source_mac, source_address, target_address):
@@ -45,8 +46,15 @@ def build_request(source_mac, source_address, target_address):
     """
     mac = pack_mac(source_mac)
     return _ETHERNET.pack(_BROADCAST, mac, ETHERTYPE_ARP) + _ARP.pack(
-        1, 0x0800, 6, 4, _REQUEST,
-        mac, socket.inet_aton(source_address or "0.0.0.0"), b"\0" * 6, socket.inet_aton(target_address),
+        1,
+        0x0800,
+        6,
+        4,
+        _REQUEST,
+        mac,
+        socket.inet_aton(source_address or "0.0.0.0"),
+        b"\0" * 6,
+        socket.inet_aton(target_address),
     )
 
 
@@ -57,7 +65,8 @@ def parse_reply(frame, asked_address):
     if _ETHERNET.unpack_from(frame)[2] != ETHERTYPE_ARP:
         return None
     hardware, protocol, mac_size, address_size, operation, mac, sender, _target_mac, _target = _ARP.unpack_from(
-        frame, _ETHERNET.size)
+        frame, _ETHERNET.size
+    )
     if (hardware, protocol, mac_size, address_size, operation) != (1, 0x0800, 6, 4, _REPLY):
         return None
     if sender != socket.inet_aton(asked_address):
@@ -84,8 +93,9 @@ def open_socket(interface):
         opened.setblocking(False)
     except (IOError, OSError) as exc:
         opened.close()
-        raise NodeError("ARP on %s: cannot use the interface (%s); name one that is there and up"
-                        % (interface, exc.strerror))
+        raise NodeError(
+            "ARP on %s: cannot use the interface (%s); name one that is there and up" % (interface, exc.strerror)
+        )
     return opened
 
 
@@ -107,8 +117,9 @@ class Asker(object):
         try:
             self._socket.send(self._frame)
         except (IOError, OSError) as exc:
-            raise NodeError("ARP on %s: cannot send (%s); see that the interface is up"
-                            % (self._interface, exc.strerror))
+            raise NodeError(
+                "ARP on %s: cannot send (%s); see that the interface is up" % (self._interface, exc.strerror)
+            )
 
     def receive(self):
         """The other machines' MAC addresses among the answers that have come so far."""
@@ -119,8 +130,9 @@ class Asker(object):
             except (IOError, OSError) as exc:
                 if exc.errno in (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR):
                     return answers
-                raise NodeError("ARP on %s: cannot listen (%s); see that the interface is up"
-                                % (self._interface, exc.strerror))
+                raise NodeError(
+                    "ARP on %s: cannot listen (%s); see that the interface is up" % (self._interface, exc.strerror)
+                )
             mac = parse_reply(frame, self._target)
             if mac is not None and mac != self._mac:
                 answers.add(mac)

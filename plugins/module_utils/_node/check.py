@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """ha-pair-check URL [TIMEOUT]: the check script of keepalived's vrrp_script; imports little, it starts every second."""
+
 from __future__ import absolute_import, division, print_function
 
 import sys

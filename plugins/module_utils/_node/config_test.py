@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """ha-pair-config-test FILE: keepalived's own test of a configuration, read as each version means it."""
+
 from __future__ import absolute_import, division, print_function
 
 import io
@@ -74,7 +75,7 @@ def with_root_scripts(text, exists=user_exists):
         if keyword and len(words) > 1 and words[0] == keyword:
             default = default or keyword == "script_user"
             if exists(words[1]):
-                lines[-1] = "%s%s root" % (line[:len(line) - len(line.lstrip())], keyword)
+                lines[-1] = "%s%s root" % (line[: len(line) - len(line.lstrip())], keyword)
         depth += bare.count("{") - bare.count("}")
     if not default and exists(DEFAULT_USER):
         lines.insert(0, "global_defs {\n    script_user root\n}")

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The reading end of keepalived's notify FIFO."""
+
 from __future__ import absolute_import, division, print_function
 
 import errno
@@ -37,8 +38,9 @@ class Fifo(object):
             # For reading and writing, so that the last writer's leaving is no end of file.
             descriptor = os.open(self.path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW)
         except (IOError, OSError) as exc:
-            raise NodeError("%s: cannot make or open the FIFO (%s); remove what is in its place"
-                            % (self.path, exc.strerror))
+            raise NodeError(
+                "%s: cannot make or open the FIFO (%s); remove what is in its place" % (self.path, exc.strerror)
+            )
         opened = os.fstat(descriptor)
         self._open.append([descriptor, (opened.st_dev, opened.st_ino), b""])
         while len(self._open) > _KEPT:

@@ -6,6 +6,7 @@
 A check runs every second or two, and http.client costs more to import than the whole request takes, so the few lines of
 HTTP that are needed are spoken on the socket itself.
 """
+
 from __future__ import absolute_import, division, print_function
 
 import socket
@@ -66,6 +67,7 @@ def healthy(status):
 def _secured(connection):
     # Imported late: it takes longer than a plain check. Whether the certificate is trusted is not a question of health.
     import ssl
+
     context = ssl.SSLContext(getattr(ssl, "PROTOCOL_TLS_CLIENT", None) or ssl.PROTOCOL_SSLv23)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -93,8 +95,10 @@ def get(url, timeout):
         named = shown if port == (443 if secure else 80) else "%s:%d" % (shown, port)
         connection.settimeout(left())
         connection.sendall(
-            ("GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: ha-pair\r\nConnection: close\r\n\r\n"
-             % (path, named)).encode("ascii"))
+            ("GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: ha-pair\r\nConnection: close\r\n\r\n" % (path, named)).encode(
+                "ascii"
+            )
+        )
         data = b""
         while b"\r\n\r\n" not in data:
             connection.settimeout(left())

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What keepalived says of itself: the data it dumps on SIGUSR1, its version, its processes."""
+
 from __future__ import absolute_import, division, print_function
 
 import re
@@ -38,11 +39,11 @@ def parse_pid(text):
 def parse_stat(text):
     """The interesting fields of /proc/PID/stat; the name in parentheses may hold spaces and parentheses itself."""
     opening, closing = text.find("("), text.rfind(")")
-    fields = text[closing + 1:].split()
+    fields = text[closing + 1 :].split()
     if opening < 0 or closing < opening or len(fields) < 39:
         return None
     return {
-        "comm": text[opening + 1:closing],
+        "comm": text[opening + 1 : closing],
         "state": fields[0],
         "ppid": int(fields[1]),
         "starttime": int(fields[19]),

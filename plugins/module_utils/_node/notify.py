@@ -7,6 +7,7 @@ The FIFO is ordered but not reliable: a reload closes it, a full one drops event
 handler takes events as news and the daemon's own data, the process table and the kernel as truth, and never replays.
 One thread, one select(), nothing in it waits for anybody for longer than a moment.
 """
+
 from __future__ import absolute_import, division, print_function
 
 import errno
@@ -206,8 +207,10 @@ class Handler(object):
         events = [state.parse_line(line) for line in lines]
         junk = [line for line in lines if state.parse_line(line) is None]
         if junk:
-            self._say("ignored %d line(s) of the FIFO that are not keepalived's, the first: %s"
-                      % (len(junk), json.dumps(junk[0][:80])))
+            self._say(
+                "ignored %d line(s) of the FIFO that are not keepalived's, the first: %s"
+                % (len(junk), json.dumps(junk[0][:80]))
+            )
         self.record = state.apply_events(self.record, events, now)
 
     def _look_at_daemon(self, now):
@@ -221,8 +224,9 @@ class Handler(object):
         else:
             if self._daemon is None or _identity(daemon) != _identity(self._daemon):
                 # It reports by itself as soon as it has decided; later its own data is asked for, in case it did not.
-                self._reconcile_at = self._system.monotonic() + (0 if self._daemon is None and self._written is None
-                                                                 else SETTLE)
+                self._reconcile_at = self._system.monotonic() + (
+                    0 if self._daemon is None and self._written is None else SETTLE
+                )
             self.record = state.apply_daemon_running(self.record, daemon, now)
         self._daemon = daemon
 
@@ -273,19 +277,25 @@ class Handler(object):
     def _ask_or_remove(self, entry, interfaces, vips):
         key = entry["address"]
         if addresses.parse_address(key)[0] != 4:
-            raise NodeError("%s: stands on %s without keepalived, and ARP cannot ask who has an IPv6 address; "
-                            "start keepalived, it takes it away or needs it" % (key, entry["interface"]))
+            raise NodeError(
+                "%s: stands on %s without keepalived, and ARP cannot ask who has an IPv6 address; "
+                "start keepalived, it takes it away or needs it" % (key, entry["interface"])
+            )
         if key not in self._askers:
             self._askers[key] = self._system.asker(
-                interfaces, entry["interface"], key, [vip["address"] for vip in vips])
-            self._say("%s stands on %s without keepalived: asking whether another node has it"
-                      % (key, entry["interface"]))
+                interfaces, entry["interface"], key, [vip["address"] for vip in vips]
+            )
+            self._say(
+                "%s stands on %s without keepalived: asking whether another node has it" % (key, entry["interface"])
+            )
         others = self._answers.pop(key, set())
         # The daemon may be back by now, and then the address is its own affair.
         if others and self._system.daemon() is None:
             self._system.remove_address(key, entry["prefix"], entry["interface"])
-            self._say("%s/%d removed from %s: %s answers for it and keepalived does not run here"
-                      % (key, entry["prefix"], entry["interface"], ", ".join(sorted(others))))
+            self._say(
+                "%s/%d removed from %s: %s answers for it and keepalived does not run here"
+                % (key, entry["prefix"], entry["interface"], ", ".join(sorted(others)))
+            )
             return
         try:
             self._askers[key].send()
@@ -298,7 +308,7 @@ class Handler(object):
         self._askers.pop(key).close()
 
     def _open_fifo(self):
-        """Keep FIFO and directory of the tracked files there; keepalived holds on to what was deleted until it reloads."""
+        """Keep FIFO and directory of tracked files there; keepalived holds on to deleted ones until it reloads."""
         opened = self._try("fifo", self._fifo.ensure)
         made = self._try("track", self._make_track_directory)
         if self._written is None or not (opened or made):
@@ -347,8 +357,10 @@ class Handler(object):
         try:
             write_atomically(self.state_file, state.render(self.record, now))
         except (IOError, OSError) as exc:
-            self._complain("state file", "%s: cannot write (%s); see that its directory is there and has room"
-                           % (self.state_file, exc.strerror))
+            self._complain(
+                "state file",
+                "%s: cannot write (%s); see that its directory is there and has room" % (self.state_file, exc.strerror),
+            )
             return
         self._problems.pop("state file", None)
         self._written = clock
@@ -377,7 +389,8 @@ class Handler(object):
     def _summary(self):
         return ", ".join(
             ["keepalived %s" % self.record["daemon"]["state"]]
-            + ["%s %s" % (name, entry["state"]) for name, entry in sorted(self.record["instances"].items())])
+            + ["%s %s" % (name, entry["state"]) for name, entry in sorted(self.record["instances"].items())]
+        )
 
 
 def _identity(daemon):

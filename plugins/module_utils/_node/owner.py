@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What this host sees of the owner of each VIP: kernel, keepalived, state file, ARP, identity."""
+
 from __future__ import absolute_import, division, print_function
 
 from . import addresses, arp, state
@@ -28,18 +29,24 @@ def expected_vips(vips, description):
     described = described_vips(description) if description else []
     if vips is None:
         if description is None:
-            raise NodeError("vips: missing, and this host has no /etc/keepalived/ha-pair.json to take them from; "
-                            "name them, or run the keepalived role on this host")
+            raise NodeError(
+                "vips: missing, and this host has no /etc/keepalived/ha-pair.json to take them from; "
+                "name them, or run the keepalived role on this host"
+            )
         return described
     wanted = []
     for index, vip in enumerate(vips):
         if addresses.parse_address(vip["address"]) is None:
-            raise NodeError("vips[%d].address: %s is not an IP address; write one, without prefix"
-                            % (index, vip["address"]))
+            raise NodeError(
+                "vips[%d].address: %s is not an IP address; write one, without prefix" % (index, vip["address"])
+            )
         known = next((entry for entry in described if addresses.same_address(entry["address"], vip["address"])), {})
-        wanted.append({
-            key: vip.get(key) if vip.get(key) is not None else known.get(key)
-            for key in ("address", "prefix", "interface", "instance")})
+        wanted.append(
+            {
+                key: vip.get(key) if vip.get(key) is not None else known.get(key)
+                for key in ("address", "prefix", "interface", "instance")
+            }
+        )
     return wanted
 
 
@@ -48,8 +55,9 @@ def kernel_view(vip, interfaces):
     places = addresses.holders(interfaces, vip["address"])
     problems = []
     if len(places) > 1:
-        problems.append("%s is on several interfaces: %s"
-                        % (vip["address"], ", ".join("%s/%d" % place for place in places)))
+        problems.append(
+            "%s is on several interfaces: %s" % (vip["address"], ", ".join("%s/%d" % place for place in places))
+        )
     for interface, prefix in places:
         if vip["interface"] and interface != vip["interface"]:
             problems.append("%s is on interface %s, not on %s" % (vip["address"], interface, vip["interface"]))
@@ -138,8 +146,11 @@ def arp_question(vip, interfaces, virtual, wanted, interface):
     if addresses.parse_address(vip["address"])[0] != 4:
         return dict(view, problem="not asked: IPv6")
     if name is None:
-        return dict(view, problem="not asked: no interface of this host is in the subnet of %s; name one with "
-                                  "arp_interface" % vip["address"])
+        return dict(
+            view,
+            problem="not asked: no interface of this host is in the subnet of %s; name one with "
+            "arp_interface" % vip["address"],
+        )
     return dict(view, asked=True)
 
 
@@ -192,22 +203,27 @@ def observe(system, params):
     daemon, dump = keepalived_view(system)
     questions = {
         vip["address"]: arp_question(vip, interfaces, virtual, params["ask_arp"], params["arp_interface"])
-        for vip in vips}
+        for vip in vips
+    }
     answered = ask_all(system, questions, interfaces, virtual, params["arp_timeout"])
     seen = []
     for vip in vips:
         entry = {"address": vip["address"], "instance": vip["instance"] or _instance_of(vip["address"], dump)}
         entry.update(kernel_view(vip, interfaces))
         entry["arp"] = answered[vip["address"]]
-        entry["identity"] = identity_view(vip, params["identity_url"], params["identity_header"],
-                                          params["identity_timeout"])
+        entry["identity"] = identity_view(
+            vip, params["identity_url"], params["identity_header"], params["identity_timeout"]
+        )
         seen.append(entry)
     names = description["instances"] if description else ()
     return {
         "host": system.node_name(),
         "keepalived": daemon,
-        "state_file": {"path": params["state_file"], "written_at": record["written_at"] if record else None,
-                       "problem": record_problem},
+        "state_file": {
+            "path": params["state_file"],
+            "written_at": record["written_at"] if record else None,
+            "problem": record_problem,
+        },
         "instances": join_instances(daemon["running"], dump, record, names),
         "services": tracked_services(system, description),
         "interfaces": interfaces,
@@ -220,10 +236,11 @@ def tracked_services(system, description):
     if not description:
         return {}
     directory = "%s/track" % description.get("state_directory", STATE_DIRECTORY)
-    names = set(name for part in description["instances"].values() for name in part.get("services", []))
-    return dict(
-        (name, "up" if (system.read("%s/%s" % (directory, name)) or "").strip() == "1" else "down")
-        for name in sorted(names))
+    names = {name for part in description["instances"].values() for name in part.get("services", [])}
+    return {
+        name: "up" if (system.read("%s/%s" % (directory, name)) or "").strip() == "1" else "down"
+        for name in sorted(names)
+    }
 
 
 def _instance_of(address, dump):

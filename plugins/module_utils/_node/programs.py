@@ -6,6 +6,7 @@
 One archive, because it is replaced in one step: a check that starts while files are exchanged one by one would find old
 and new ones together and fail, on both nodes at the same time.
 """
+
 from __future__ import absolute_import, division, print_function
 
 import io
@@ -37,7 +38,7 @@ sys.exit(main())
 
 def sources(package, modules):
     """The source of each module of a package by file name, wherever the package was loaded from."""
-    return dict((name + ".py", pkgutil.get_data(package, name + ".py")) for name in modules)
+    return {name + ".py": pkgutil.get_data(package, name + ".py") for name in modules}
 
 
 def archive(files):
@@ -55,7 +56,11 @@ def archive(files):
 def launcher(directory, interpreter, module):
     """The text of the program that runs a module of the archive."""
     return _LAUNCHER % {
-        "interpreter": interpreter, "directory": directory, "archive": ARCHIVE, "package": PACKAGE, "module": module,
+        "interpreter": interpreter,
+        "directory": directory,
+        "archive": ARCHIVE,
+        "package": PACKAGE,
+        "module": module,
     }
 
 
@@ -72,6 +77,6 @@ def contents(data):
     """The files in an archive by name, as text; none when it is no archive."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
-            return dict((name, packed.read(name).decode("utf-8", "replace")) for name in packed.namelist())
+            return {name: packed.read(name).decode("utf-8", "replace") for name in packed.namelist()}
     except zipfile.BadZipfile:
         return {}

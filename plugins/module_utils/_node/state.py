@@ -5,6 +5,7 @@
 
 Every change goes through _move(), so `since` and `transitions` stand still while the state stays the same.
 """
+
 from __future__ import absolute_import, division, print_function
 
 import copy
@@ -84,8 +85,10 @@ def parse_record(text):
     if not all(key in daemon for key in ("state", "pid", "since", "result")):
         return None
     needed = ("state", "since", "priority", "transitions", "history")
-    if not all(isinstance(entry, dict) and all(key in entry for key in needed) and isinstance(entry["history"], list)
-               for entry in instances.values()):
+    if not all(
+        isinstance(entry, dict) and all(key in entry for key in needed) and isinstance(entry["history"], list)
+        for entry in instances.values()
+    ):
         return None
     return record
 
@@ -203,10 +206,16 @@ def changes(before, after):
             lines.append("instance %s: %s -> no longer configured" % (name, was["state"]))
         elif was is None or was["state"] != is_now["state"] or was["transitions"] != is_now["transitions"]:
             steps = is_now["transitions"] - (was["transitions"] if was else 0)
-            lines.append("instance %s: %s -> %s (priority %s%s)" % (
-                name, was["state"] if was else "new", is_now["state"],
-                "unknown" if is_now["priority"] is None else is_now["priority"],
-                ", %d changes at once" % steps if steps > 1 else ""))
+            lines.append(
+                "instance %s: %s -> %s (priority %s%s)"
+                % (
+                    name,
+                    was["state"] if was else "new",
+                    is_now["state"],
+                    "unknown" if is_now["priority"] is None else is_now["priority"],
+                    ", %d changes at once" % steps if steps > 1 else "",
+                )
+            )
     return lines
 
 
@@ -221,7 +230,11 @@ def _move(record, name, state, priority, at, first=False):
     entry = record["instances"].get(name)
     if entry is None:
         entry = record["instances"][name] = {
-            "state": state, "since": at, "priority": priority, "transitions": 0, "history": [],
+            "state": state,
+            "since": at,
+            "priority": priority,
+            "transitions": 0,
+            "history": [],
         }
     elif entry["state"] == state:
         if priority is not None:

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The only file that asks the machine: commands, files, processes and clocks. Tests put their own in its place."""
+
 from __future__ import absolute_import, division, print_function
 
 import errno
@@ -47,7 +48,8 @@ def run_command(argv, timeout=5.0):
     with open(os.devnull, "rb") as nothing:
         try:
             process = subprocess.Popen(
-                [program] + list(argv[1:]), stdin=nothing, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                [program] + list(argv[1:]), stdin=nothing, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
         except (IOError, OSError) as exc:
             return 126, "", "%s: %s" % (program, exc.strerror)
         timer = threading.Timer(timeout, process.kill)
@@ -92,8 +94,11 @@ def parse_description(text, path):
         description = json.loads(text)
     except ValueError as exc:
         raise NodeError("%s: not JSON (%s); %s" % (path, exc, cure))
-    if not isinstance(description, dict) or description.get("schema") != 1 \
-            or not isinstance(description.get("instances"), dict):
+    if (
+        not isinstance(description, dict)
+        or description.get("schema") != 1
+        or not isinstance(description.get("instances"), dict)
+    ):
         raise NodeError("%s: not a description of schema 1; %s" % (path, cure))
     return description
 
@@ -158,8 +163,9 @@ class System(object):
         for command in (addresses.ADDRESS_COMMAND, addresses.LINK_COMMAND):
             code, out, err = self._run(list(command))[:3]
             if code != 0:
-                raise NodeError("%s: failed with %d (%s); install iproute2"
-                                % (" ".join(command), code, err.strip() or "no message"))
+                raise NodeError(
+                    "%s: failed with %d (%s); install iproute2" % (" ".join(command), code, err.strip() or "no message")
+                )
             texts.append(out)
         return addresses.parse_interfaces(*texts)
 
@@ -235,8 +241,9 @@ class System(object):
         place = "keepalived (pid %d)" % daemon["pid"]
         child = self.vrrp_process(daemon)
         if child is None:
-            raise NodeError("%s: its VRRP process is not there yet; ask again, or look at journalctl -u keepalived"
-                            % place)
+            raise NodeError(
+                "%s: its VRRP process is not there yet; ask again, or look at journalctl -u keepalived" % place
+            )
         for pid in (daemon["pid"], child["pid"]):
             status = read_text("/proc/%d/status" % pid) or ""
             if not keepalived_data.signal_is_handled(status, signal.SIGUSR1):
@@ -257,8 +264,9 @@ class System(object):
         try:
             os.kill(daemon["pid"], signal.SIGHUP)
         except OSError as exc:
-            raise NodeError("keepalived (pid %d): cannot be told to reload (%s); reload it"
-                            % (daemon["pid"], exc.strerror))
+            raise NodeError(
+                "keepalived (pid %d): cannot be told to reload (%s); reload it" % (daemon["pid"], exc.strerror)
+            )
 
     def _await_dump(self, path, before, timeout, place):
         deadline = self.monotonic() + timeout
@@ -312,8 +320,10 @@ class System(object):
         """An arp.Asker for the address on the interface of that name; raises NodeError when it cannot ask there."""
         interface = addresses.find_interface(interfaces, name)
         if interface is None:
-            raise NodeError("ARP for %s: this host has no interface %s; name one of %s"
-                            % (address, name, ", ".join(entry["name"] for entry in interfaces)))
+            raise NodeError(
+                "ARP for %s: this host has no interface %s; name one of %s"
+                % (address, name, ", ".join(entry["name"] for entry in interfaces))
+            )
         if not addresses.is_ethernet(interface["mac"]):
             raise NodeError("ARP for %s: interface %s has no Ethernet address; name one that has" % (address, name))
         source = addresses.source_address(interface, address, virtual)

@@ -21,10 +21,10 @@ from . import facts as host_facts
 from .capabilities import Capabilities, capabilities, packaged_version
 from .inputs import InstanceInput, PairInput, ServiceInput, VipInput, check_host_address, read_pair
 from .model import (
+    RESTART_MARGIN,
     SCRIPT_DIRECTORY,
     SCRIPT_USER,
     STATE_DIRECTORY,
-    RESTART_MARGIN,
     HealthCheck,
     Instance,
     Member,

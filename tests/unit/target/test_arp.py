@@ -15,16 +15,17 @@ from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import
 __metaclass__ = type
 
 # Ethernet header; hardware, protocol, sizes, operation; sender; target.
-REQUEST = b"".join([
-    b"ffffffffffff5254000000010806", b"0001080006040001", b"5254000000010a01000b", b"0000000000000a010064"])
-REPLY = b"".join([
-    b"5254000000015254000000020806", b"0001080006040002", b"5254000000020a010064", b"5254000000010a01000b"])
+REQUEST = b"".join(
+    [b"ffffffffffff5254000000010806", b"0001080006040001", b"5254000000010a01000b", b"0000000000000a010064"]
+)
+REPLY = b"".join(
+    [b"5254000000015254000000020806", b"0001080006040002", b"5254000000020a010064", b"5254000000010a01000b"]
+)
 
 
 class FrameTest(unittest.TestCase):
     def test_builds_a_request(self):
-        self.assertEqual(
-            binascii.hexlify(arp.build_request("52:54:00:00:00:01", "10.1.0.11", "10.1.0.100")), REQUEST)
+        self.assertEqual(binascii.hexlify(arp.build_request("52:54:00:00:00:01", "10.1.0.11", "10.1.0.100")), REQUEST)
 
     def test_probes_without_an_own_address(self):
         frame = binascii.hexlify(arp.build_request("52:54:00:00:00:01", None, "10.1.0.100"))
@@ -95,7 +96,8 @@ class AskTest(unittest.TestCase):
 
     def test_nobody_answers(self):
         self.assertEqual(
-            arp.ask({"vip": asker(FakeSocket())}, 0.5, clock=lambda: self.time, wait=self.wait), {"vip": []})
+            arp.ask({"vip": asker(FakeSocket())}, 0.5, clock=lambda: self.time, wait=self.wait), {"vip": []}
+        )
 
     def test_a_link_that_goes_down_has_a_name(self):
         link = FakeSocket(fails=errno.ENETDOWN)
@@ -115,5 +117,7 @@ class AskTest(unittest.TestCase):
                 arp.open_socket("eth0")
         finally:
             arp.socket.socket = original
-        self.assertEqual(str(caught.exception), "ARP on eth0: no raw socket (Operation not permitted); "
-                                                "run as root or with CAP_NET_RAW")
+        self.assertEqual(
+            str(caught.exception),
+            "ARP on eth0: no raw socket (Operation not permitted); run as root or with CAP_NET_RAW",
+        )

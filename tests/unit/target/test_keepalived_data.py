@@ -34,16 +34,30 @@ def dump(name):
 class DumpTest(unittest.TestCase):
     def test_reads_the_dumps_of_every_version_and_state(self):
         table = [
-            ("2.1.5_master", "MASTER", 250, 1795249442.664797), ("2.1.5_backup", "BACKUP", 248, 1795249445.416110),
-            ("2.2.7_master", "MASTER", 250, 1795248997.238449), ("2.2.7_backup", "BACKUP", 248, 1795249227.362654),
+            ("2.1.5_master", "MASTER", 250, 1795249442.664797),
+            ("2.1.5_backup", "BACKUP", 248, 1795249445.416110),
+            ("2.2.7_master", "MASTER", 250, 1795248997.238449),
+            ("2.2.7_backup", "BACKUP", 248, 1795249227.362654),
             ("2.2.7_fault", "FAULT", 250, 1795249190.165136),
-            ("2.3.3_master", "MASTER", 250, 1795249452.748098), ("2.3.3_backup", "BACKUP", 248, 1795249455.483252),
+            ("2.3.3_master", "MASTER", 250, 1795249452.748098),
+            ("2.3.3_backup", "BACKUP", 248, 1795249455.483252),
         ]
         for name, state, priority, since in table:
             text = dump(name)
             self.assertTrue(keepalived_data.is_complete(text), name)
-            self.assertEqual(keepalived_data.parse_dump(text), {"web": {
-                "state": state, "priority": priority, "base_priority": priority, "since": since, "vips": VIPS}}, name)
+            self.assertEqual(
+                keepalived_data.parse_dump(text),
+                {
+                    "web": {
+                        "state": state,
+                        "priority": priority,
+                        "base_priority": priority,
+                        "since": since,
+                        "vips": VIPS,
+                    }
+                },
+                name,
+            )
 
     def test_tells_effective_from_base_priority(self):
         text = dump("2.2.7_master").replace("Effective priority = 250", "Effective priority = 230")
@@ -53,20 +67,21 @@ class DumpTest(unittest.TestCase):
     def test_reads_several_instances_and_their_excluded_addresses(self):
         text = dump("2.2.7_master")
         head, tail = text.split("------< VRRP Sockpool")
-        block = head[head.index(" VRRP Instance = web"):].replace("= web", "= two words").replace("= MASTER", "= INIT")
+        block = head[head.index(" VRRP Instance = web") :].replace("= web", "= two words").replace("= MASTER", "= INIT")
         excluded = "   Virtual IP Excluded :\n     2001:db8::1 dev eth1 scope global\n"
         block = block.replace("   Unicast TTL", excluded + "   Unicast TTL")
         seen = keepalived_data.parse_dump(head + block + "------< VRRP Sockpool" + tail)
         self.assertEqual(sorted(seen), ["two words", "web"])
         self.assertEqual(seen["two words"]["state"], "INIT")
-        self.assertEqual(seen["two words"]["vips"],
-                         VIPS + [{"address": "2001:db8::1", "prefix": 128, "interface": "eth1"}])
+        self.assertEqual(
+            seen["two words"]["vips"], VIPS + [{"address": "2001:db8::1", "prefix": 128, "interface": "eth1"}]
+        )
 
     def test_a_dump_that_is_still_written_is_not_complete(self):
         text = dump("2.2.7_master")
         self.assertFalse(keepalived_data.is_complete(""))
         for cut in (10, text.index("VRRP Instance"), text.index("Virtual Router ID"), text.index("------< VRRP Sock")):
-            self.assertFalse(keepalived_data.is_complete(text[:cut]), text[cut - 10:cut])
+            self.assertFalse(keepalived_data.is_complete(text[:cut]), text[cut - 10 : cut])
 
     def test_a_file_that_anybody_may_have_planted_is_not_trusted(self):
         class Seen(object):
@@ -85,9 +100,17 @@ class DumpTest(unittest.TestCase):
 
 class ProcessTest(unittest.TestCase):
     def test_reads_the_process_table(self):
-        self.assertEqual(keepalived_data.parse_stat(STAT), {
-            "comm": "keepalived", "state": "S", "ppid": 7903, "starttime": 304559, "priority": 50,
-            "policy": "SCHED_RR"})
+        self.assertEqual(
+            keepalived_data.parse_stat(STAT),
+            {
+                "comm": "keepalived",
+                "state": "S",
+                "ppid": 7903,
+                "starttime": 304559,
+                "priority": 50,
+                "policy": "SCHED_RR",
+            },
+        )
         seen = keepalived_data.parse_stat(STAT.replace("(keepalived)", "(a) b (c)").replace(" 50 2 ", " 0 0 "))
         self.assertEqual((seen["comm"], seen["policy"], seen["priority"]), ("a) b (c", "SCHED_OTHER", 0))
         self.assertIsNone(keepalived_data.parse_stat("12 (short) S 1"))
@@ -96,11 +119,16 @@ class ProcessTest(unittest.TestCase):
     def test_knows_whether_a_signal_would_kill(self):
         none, mine = "0" * 16, "%016x" % (1 << (signal.SIGUSR1 - 1))
         for blocked, ignored, caught, expected in [
-            (none, none, none, False), (mine, none, none, True), (none, mine, none, True), (none, none, mine, True),
-            ("4000000800814a03", "bffffff67f7ab034", none, True), (none, "0000000000001000", none, False),
+            (none, none, none, False),
+            (mine, none, none, True),
+            (none, mine, none, True),
+            (none, none, mine, True),
+            ("4000000800814a03", "bffffff67f7ab034", none, True),
+            (none, "0000000000001000", none, False),
         ]:
             self.assertEqual(
-                keepalived_data.signal_is_handled(STATUS % (blocked, ignored, caught), signal.SIGUSR1), expected)
+                keepalived_data.signal_is_handled(STATUS % (blocked, ignored, caught), signal.SIGUSR1), expected
+            )
         self.assertFalse(keepalived_data.signal_is_handled("", signal.SIGUSR1))
 
     def test_reads_pid_files(self):
@@ -111,7 +139,8 @@ class ProcessTest(unittest.TestCase):
         for text, expected in [
             ("Keepalived v2.2.7 (01/16,2022)\n\nCopyright(C) 2001-2022", "2.2.7"),
             ("Keepalived v1.3.5 (03/19,2017), git commit v1.3.5-6-g6fa32f2\n", "1.3.5"),
-            ("Unable to read build config options file\n", None), ("", None),
+            ("Unable to read build config options file\n", None),
+            ("", None),
         ]:
             self.assertEqual(keepalived_data.parse_version(text), expected)
         self.assertEqual(keepalived_data.version_tuple("2.2.7"), (2, 2, 7))

@@ -65,8 +65,12 @@ class World(object):
         self.held, self.removed, self.askers = [], [], []
         self.dumps, self.dump_problem = 0, None
         self.reloads, self.programs = 0, 1
-        self.part = {"schema": 1, "node": "node-a", "state_directory": directory, "instances": {
-            "web": {"vips": [{"address": VIP, "prefix": 24, "interface": "eth0"}]}}}
+        self.part = {
+            "schema": 1,
+            "node": "node-a",
+            "state_directory": directory,
+            "instances": {"web": {"vips": [{"address": VIP, "prefix": 24, "interface": "eth0"}]}},
+        }
         self.stamp = 1
 
     def start_daemon(self, pid=100, **states):
@@ -114,8 +118,14 @@ class World(object):
         return self.result
 
     def interfaces(self):
-        return [{"name": "eth0", "mac": "52:54:00:00:00:01", "addresses":
-                 [{"address": "10.98.0.1", "prefix": 24}] + [{"address": held, "prefix": 24} for held in self.held]}]
+        return [
+            {
+                "name": "eth0",
+                "mac": "52:54:00:00:00:01",
+                "addresses": [{"address": "10.98.0.1", "prefix": 24}]
+                + [{"address": held, "prefix": 24} for held in self.held],
+            }
+        ]
 
     def remove_address(self, address, prefix, interface):
         self.removed.append((address, prefix, interface))
@@ -367,8 +377,14 @@ class TruthTest(HandlerCase):
     def test_what_cannot_be_replaced_is_said(self):
         os.makedirs(os.path.join(self.fifo, "full"))
         self.handler()
-        self.assertTrue(any(line.startswith("problem: %s: cannot make or open the FIFO (" % self.fifo)
-                            and line.endswith("remove what is in its place") for line in self.said), self.said)
+        self.assertTrue(
+            any(
+                line.startswith("problem: %s: cannot make or open the FIFO (" % self.fifo)
+                and line.endswith("remove what is in its place")
+                for line in self.said
+            ),
+            self.said,
+        )
 
     def test_a_fifo_of_somebody_else_is_replaced(self):
         if os.geteuid() != 0:
@@ -474,8 +490,9 @@ class CrashTest(HandlerCase):
         self.world.askers[0].answer(PEER)
         handler.cycle(0)
         self.assertEqual(self.world.removed, [(VIP, 24, "eth0")])
-        self.assertIn("%s/24 removed from eth0: %s answers for it and keepalived does not run here" % (VIP, PEER),
-                      self.said)
+        self.assertIn(
+            "%s/24 removed from eth0: %s answers for it and keepalived does not run here" % (VIP, PEER), self.said
+        )
         self.tick(handler)
         self.assertTrue(self.world.askers[0].closed)
         self.assertEqual(len(self.world.removed), 1)
@@ -552,8 +569,15 @@ class PureTest(unittest.TestCase):
         vips = [{"address": VIP, "instance": "web"}, {"address": "10.98.0.101", "instance": "web"}]
         one = [{"name": "eth0", "addresses": [{"address": VIP, "prefix": 24}]}]
         both = [{"name": "eth0", "addresses": [{"address": vip["address"], "prefix": 24} for vip in vips]}]
-        table = [("MASTER", both, []), ("MASTER", one, ["web"]), ("MASTER", [], ["web"]), ("BACKUP", [], []),
-                 ("BACKUP", one, ["web"]), ("FAULT", both, ["web"]), ("UNKNOWN", [], ["web"])]
+        table = [
+            ("MASTER", both, []),
+            ("MASTER", one, ["web"]),
+            ("MASTER", [], ["web"]),
+            ("BACKUP", [], []),
+            ("BACKUP", one, ["web"]),
+            ("FAULT", both, ["web"]),
+            ("UNKNOWN", [], ["web"]),
+        ]
         for word, interfaces, expected in table:
             record = {"instances": {"web": {"state": word}, "no addresses": {"state": "MASTER"}}}
             self.assertEqual(notify.disagreements(record, vips, interfaces), expected, (word, interfaces))

@@ -21,11 +21,20 @@ __metaclass__ = type
 
 VIP = "10.98.0.100"
 PARAMS = {
-    "vips": None, "state_file": "/state.json", "ask_arp": False, "arp_interface": None, "arp_timeout": 0.3,
-    "identity_url": None, "identity_header": "X-HA-Pair-Node", "identity_timeout": 1.0,
+    "vips": None,
+    "state_file": "/state.json",
+    "ask_arp": False,
+    "arp_interface": None,
+    "arp_timeout": 0.3,
+    "identity_url": None,
+    "identity_header": "X-HA-Pair-Node",
+    "identity_timeout": 1.0,
 }
-DESCRIPTION = {"schema": 1, "node": "node-a", "instances": {
-    "web": {"vips": [{"address": VIP, "prefix": 24, "interface": "eth0"}]}}}
+DESCRIPTION = {
+    "schema": 1,
+    "node": "node-a",
+    "instances": {"web": {"vips": [{"address": VIP, "prefix": 24, "interface": "eth0"}]}},
+}
 
 
 class Machine(object):
@@ -34,8 +43,11 @@ class Machine(object):
         self.answers, self.asked_on = {}, []
         self.text = None
         if file_word:
-            record = state.apply_event(state.new_record("node-a", "boot-1", 10.0, ["web"]),
-                                       {"kind": "instance", "name": "web", "state": file_word, "priority": 250}, 12.0)
+            record = state.apply_event(
+                state.new_record("node-a", "boot-1", 10.0, ["web"]),
+                {"kind": "instance", "name": "web", "state": file_word, "priority": 250},
+                12.0,
+            )
             self.text = state.render(record, 13.0)
 
     def description(self):
@@ -43,8 +55,10 @@ class Machine(object):
 
     def interfaces(self):
         own = [{"address": "10.98.0.1", "prefix": 24}]
-        return [{"name": "eth0", "mac": "52:54:00:00:00:01", "addresses": own + self.held},
-                {"name": "eth1", "mac": "52:54:00:00:00:02", "addresses": []}]
+        return [
+            {"name": "eth0", "mac": "52:54:00:00:00:01", "addresses": own + self.held},
+            {"name": "eth1", "mac": "52:54:00:00:00:02", "addresses": []},
+        ]
 
     def read(self, path):
         return self.text if path == "/state.json" else None
@@ -67,8 +81,14 @@ class Machine(object):
     def dump(self, _daemon, _timeout):
         if self.problem:
             raise NodeError(self.problem)
-        return {"web": {"state": self.word, "priority": 250, "since": 11.0,
-                        "vips": [{"address": VIP, "prefix": 24, "interface": "eth0"}]}}
+        return {
+            "web": {
+                "state": self.word,
+                "priority": 250,
+                "since": 11.0,
+                "vips": [{"address": VIP, "prefix": 24, "interface": "eth0"}],
+            }
+        }
 
     def asker(self, _interfaces, name, address, virtual):
         self.asked_on.append((name, address, sorted(set(virtual))))
@@ -102,16 +122,45 @@ def observe(machine, **changed):
 class ObserveTest(unittest.TestCase):
     def test_the_owner(self):
         report = observe(Machine([{"address": VIP, "prefix": 24}]))
-        self.assertEqual(report["keepalived"], {
-            "running": True, "pid": 100, "version": "2.2.7", "scheduler": {"policy": "SCHED_RR", "priority": 50},
-            "data_read": True, "data_problem": None})
-        self.assertEqual(report["instances"], {"web": {
-            "daemon_state": "MASTER", "file_state": "MASTER", "agree": True, "since": 12.0, "priority": 250,
-            "transitions": 1}})
-        self.assertEqual(report["vips"], [{
-            "address": VIP, "instance": "web", "held": True, "interface": "eth0", "prefix": 24, "problems": [],
-            "arp": {"asked": False, "interface": "eth0", "answers": [], "problem": None},
-            "identity": {"asked": False, "node": None, "status": None, "problem": None}}])
+        self.assertEqual(
+            report["keepalived"],
+            {
+                "running": True,
+                "pid": 100,
+                "version": "2.2.7",
+                "scheduler": {"policy": "SCHED_RR", "priority": 50},
+                "data_read": True,
+                "data_problem": None,
+            },
+        )
+        self.assertEqual(
+            report["instances"],
+            {
+                "web": {
+                    "daemon_state": "MASTER",
+                    "file_state": "MASTER",
+                    "agree": True,
+                    "since": 12.0,
+                    "priority": 250,
+                    "transitions": 1,
+                }
+            },
+        )
+        self.assertEqual(
+            report["vips"],
+            [
+                {
+                    "address": VIP,
+                    "instance": "web",
+                    "held": True,
+                    "interface": "eth0",
+                    "prefix": 24,
+                    "problems": [],
+                    "arp": {"asked": False, "interface": "eth0", "answers": [], "problem": None},
+                    "identity": {"asked": False, "node": None, "status": None, "problem": None},
+                }
+            ],
+        )
         self.assertEqual(report["state_file"], {"path": "/state.json", "written_at": 13.0, "problem": None})
         self.assertEqual((report["host"], report["interfaces"][0]["name"]), ("node-a", "eth0"))
         json.dumps(report)
@@ -119,11 +168,16 @@ class ObserveTest(unittest.TestCase):
     def test_wrong_places_are_problems(self):
         table = [
             ([{"address": VIP, "prefix": 32}], {}, ["10.98.0.100 has prefix 32 on eth0, not 24"]),
-            ([{"address": VIP, "prefix": 24}], {"vips": [{"address": VIP, "interface": "eth1"}]},
-             ["10.98.0.100 is on interface eth0, not on eth1"]),
-            ([{"address": VIP, "prefix": 24}, {"address": VIP, "prefix": 32}],
-             {"vips": [{"address": VIP, "prefix": 24}]},
-             ["10.98.0.100 is on several interfaces: eth0/24, eth0/32", "10.98.0.100 has prefix 32 on eth0, not 24"]),
+            (
+                [{"address": VIP, "prefix": 24}],
+                {"vips": [{"address": VIP, "interface": "eth1"}]},
+                ["10.98.0.100 is on interface eth0, not on eth1"],
+            ),
+            (
+                [{"address": VIP, "prefix": 24}, {"address": VIP, "prefix": 32}],
+                {"vips": [{"address": VIP, "prefix": 24}]},
+                ["10.98.0.100 is on several interfaces: eth0/24, eth0/32", "10.98.0.100 has prefix 32 on eth0, not 24"],
+            ),
             ([{"address": "10.98.0.10", "prefix": 24}], {}, []),
         ]
         for held, changed, expected in table:
@@ -144,11 +198,17 @@ class ObserveTest(unittest.TestCase):
 
     def test_refusals_name_place_value_and_cure(self):
         table = [
-            (Machine(part=None), {},
-             "vips: missing, and this host has no /etc/keepalived/ha-pair.json to take them from; "
-             "name them, or run the keepalived role on this host"),
-            (Machine(), {"vips": [{"address": VIP}, {"address": "10.98.0.100/24"}]},
-             "vips[1].address: 10.98.0.100/24 is not an IP address; write one, without prefix"),
+            (
+                Machine(part=None),
+                {},
+                "vips: missing, and this host has no /etc/keepalived/ha-pair.json to take them from; "
+                "name them, or run the keepalived role on this host",
+            ),
+            (
+                Machine(),
+                {"vips": [{"address": VIP}, {"address": "10.98.0.100/24"}]},
+                "vips[1].address: 10.98.0.100/24 is not an IP address; write one, without prefix",
+            ),
         ]
         for machine, changed, message in table:
             with self.assertRaises(NodeError) as caught:
@@ -157,17 +217,26 @@ class ObserveTest(unittest.TestCase):
 
     def test_agreement(self):
         table = [
-            (True, "MASTER", "MASTER", True), (True, "MASTER", "BACKUP", False), (True, "INIT", "UNKNOWN", True),
-            (True, None, "MASTER", None), (True, "MASTER", None, None), (False, None, "CRASHED", True),
-            (False, None, "STOPPED", True), (False, None, "MASTER", False), (False, None, None, None),
+            (True, "MASTER", "MASTER", True),
+            (True, "MASTER", "BACKUP", False),
+            (True, "INIT", "UNKNOWN", True),
+            (True, None, "MASTER", None),
+            (True, "MASTER", None, None),
+            (False, None, "CRASHED", True),
+            (False, None, "STOPPED", True),
+            (False, None, "MASTER", False),
+            (False, None, None, None),
         ]
         for running, daemon_state, file_state, expected in table:
             self.assertEqual(owner.agreement(running, daemon_state, file_state), expected)
 
     def test_a_record_that_means_nothing_now_is_not_used(self):
         machine = Machine()
-        for text, problem in [(None, "is not there"), ("{}", "is not a state file of schema 1"),
-                              (machine.text.replace("boot-1", "boot-0"), "is of an earlier boot")]:
+        for text, problem in [
+            (None, "is not there"),
+            ("{}", "is not a state file of schema 1"),
+            (machine.text.replace("boot-1", "boot-0"), "is of an earlier boot"),
+        ]:
             machine.text = text
             report = observe(machine)
             self.assertIn(problem, report["state_file"]["problem"])
@@ -178,8 +247,10 @@ class ObserveTest(unittest.TestCase):
         machine = Machine()
         machine.problem = "keepalived (pid 100): frozen"
         report = observe(machine)
-        self.assertEqual((report["keepalived"]["data_read"], report["keepalived"]["data_problem"]),
-                         (False, "keepalived (pid 100): frozen"))
+        self.assertEqual(
+            (report["keepalived"]["data_read"], report["keepalived"]["data_problem"]),
+            (False, "keepalived (pid 100): frozen"),
+        )
         self.assertEqual(report["instances"]["web"]["daemon_state"], None)
 
 
@@ -190,8 +261,15 @@ class ArpTest(unittest.TestCase):
     def test_who_answers(self):
         machine = Machine()
         machine.answers[VIP] = {"52:54:00:00:00:09", "52:54:00:00:00:08"}
-        self.assertEqual(self.arp(machine), {
-            "asked": True, "interface": "eth0", "answers": ["52:54:00:00:00:08", "52:54:00:00:00:09"], "problem": None})
+        self.assertEqual(
+            self.arp(machine),
+            {
+                "asked": True,
+                "interface": "eth0",
+                "answers": ["52:54:00:00:00:08", "52:54:00:00:00:09"],
+                "problem": None,
+            },
+        )
         self.assertEqual(machine.asked_on, [("eth0", VIP, [VIP])])
 
     def test_the_interface_asked_for(self):
@@ -204,12 +282,18 @@ class ArpTest(unittest.TestCase):
         table = [
             (refused, {}, "eth0", "ARP on eth0: no raw socket (Operation not permitted); run as root"),
             (Machine(), {"vips": [{"address": "fd00::100"}]}, None, "not asked: IPv6"),
-            (Machine(), {"vips": [{"address": "10.99.0.1"}]}, None,
-             "not asked: no interface of this host is in the subnet of 10.99.0.1; name one with arp_interface"),
+            (
+                Machine(),
+                {"vips": [{"address": "10.99.0.1"}]},
+                None,
+                "not asked: no interface of this host is in the subnet of 10.99.0.1; name one with arp_interface",
+            ),
         ]
         for machine, changed, interface, problem in table:
-            self.assertEqual(self.arp(machine, **changed),
-                             {"asked": False, "interface": interface, "answers": [], "problem": problem})
+            self.assertEqual(
+                self.arp(machine, **changed),
+                {"asked": False, "interface": interface, "answers": [], "problem": problem},
+            )
 
     def test_one_refusal_leaves_the_other_question(self):
         machine = Machine()
@@ -238,9 +322,18 @@ class IdentityTest(unittest.TestCase):
         self.assertEqual(view, {"asked": True, "node": "node-a", "status": 200, "problem": None})
 
     def test_problems_are_told(self):
-        self.assertEqual(self.identity("fd00::1", (404, {})), (
-            [("http://[fd00::1]:8080/id", 1.5)],
-            {"asked": True, "node": None, "status": 404, "problem": "answered 404 without the header X-HA-Pair-Node"}))
+        self.assertEqual(
+            self.identity("fd00::1", (404, {})),
+            (
+                [("http://[fd00::1]:8080/id", 1.5)],
+                {
+                    "asked": True,
+                    "node": None,
+                    "status": 404,
+                    "problem": "answered 404 without the header X-HA-Pair-Node",
+                },
+            ),
+        )
         self.assertEqual(self.identity(VIP, HttpError("no answer"))[1]["problem"], "no answer")
 
 

@@ -1,0 +1,182 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The words in which the preflight of a role refuses its input; one playbook run asks for all of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+
+DEBIAN = {
+    "service_mgr": "systemd",
+    "os_family": "Debian",
+    "distribution": "Debian",
+    "distribution_major_version": "12",
+    "distribution_version": "12.9",
+}
+TRACKING = {"service_tracking_name": "app", "service_tracking_health_url": "http://127.0.0.1/health"}
+NGINX = {"nginx_sites": [{"name": "web", "root": "/var/www/web"}]}
+
+# Role, variables, facts that differ, the refusal.
+CASES: list[tuple[str, dict[str, t.Any], dict[str, str], str]] = [
+    (
+        "node_tools",
+        {},
+        {"service_mgr": "sysvinit"},
+        "localhost: the service manager is sysvinit, not systemd; take a node that was booted with systemd",
+    ),
+    (
+        "node_tools",
+        {"node_tools_python": "python3"},
+        {},
+        "localhost: node_tools_python: 'python3' is not an absolute path; give one such as /usr/bin/python3, or auto",
+    ),
+    (
+        "service_tracking",
+        {**TRACKING, "service_tracking_name": "app.service"},
+        {},
+        "localhost: service_tracking_name: 'app.service' is not the name of a systemd service; "
+        'give it without ".service", such as nginx',
+    ),
+    (
+        "service_tracking",
+        {**TRACKING, "service_tracking_name": "../app"},
+        {},
+        "localhost: service_tracking_name: '../app' is not the name of a systemd service; "
+        'give it without ".service", such as nginx',
+    ),
+    *[
+        (
+            "service_tracking",
+            {**TRACKING, "service_tracking_health_url": url},
+            {},
+            f"localhost: service_tracking_health_url: '{url}' is not a URL; "
+            "give one such as http://127.0.0.1/ha-pair/health",
+        )
+        for url in ("127.0.0.1/health", "http://127.0.0.1/a b", "http://127.0.0.1/'", 'http://127.0.0.1/"')
+    ],
+    *[
+        (
+            "service_tracking",
+            {**TRACKING, name: value},
+            {},
+            f"localhost: {name}: {value} is not in {limits} seconds; give one such as {usual}",
+        )
+        for name, value, limits, usual in (
+            ("service_tracking_ready_timeout", 0, "1..3600", "30"),
+            ("service_tracking_stop_delay", 61, "0..60", "0.25"),
+            ("service_tracking_restart_delay", 0.01, "0.1..3600", "1"),
+        )
+    ],
+    *[
+        (
+            "nginx",
+            NGINX,
+            {
+                "os_family": family,
+                "distribution": name,
+                "distribution_major_version": major,
+                "distribution_version": version,
+            },
+            f"localhost: {name} {version} is not supported; "
+            "take Debian 11 or later, or CentOS, RHEL, Rocky or AlmaLinux 8 or later",
+        )
+        for family, name, major, version in (
+            ("Debian", "Debian", "10", "10.13"),
+            ("RedHat", "CentOS", "7", "7.9"),
+            ("Suse", "SLES", "15", "15.6"),
+        )
+    ],
+    (
+        "nginx",
+        {**NGINX, "nginx_ready_timeout": 0},
+        {},
+        "localhost: nginx_ready_timeout: 0 is not in 1..3600 seconds; give one such as 30",
+    ),
+]
+
+ASK = [
+    {
+        "name": "Ask",
+        "block": [
+            {
+                "name": "Run the preflight",
+                "ansible.builtin.include_role": {"name": "duplex.ha_pair.{{ case.role }}", "tasks_from": "preflight"},
+            },
+            {"name": "Note that nothing was refused", "ansible.builtin.debug": {"msg": "ANSWER {{ case.number }}"}},
+        ],
+        "rescue": [
+            {
+                "name": "Note the refusal",
+                "ansible.builtin.debug": {
+                    "msg": "ANSWER {{ case.number }} {{ (results | selectattr('failed') | first).msg }}"
+                },
+                # A task with a loop has a result for each item.
+                "vars": {"results": "{{ ansible_failed_result.results | default([ansible_failed_result]) }}"},
+            }
+        ],
+    },
+]
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
+    """What the preflight of each case said, by its number."""
+    where = tmp_path_factory.mktemp("refusals")
+    plays = []
+    for number, (role, variables, facts, _) in enumerate(CASES):
+        give = {"name": "Give the facts", "ansible.builtin.set_fact": {**DEBIAN, **facts, "cacheable": True}}
+        plays.append(
+            {
+                "name": f"Case {number}",
+                "hosts": "localhost",
+                "gather_facts": False,
+                "vars": {**variables, "case": {"number": number, "role": role}},
+                "tasks": [give, *ASK],
+            }
+        )
+    playbook = where / "playbook.yml"
+    playbook.write_text(yaml.safe_dump(plays), encoding="utf-8")
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
+        "ANSIBLE_HOME": str(where / "home"),
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+        "ANSIBLE_NOCOLOR": "true",
+        "ANSIBLE_DEPRECATION_WARNINGS": "false",
+        "LC_ALL": "C.UTF-8",
+    }
+    program = Path(sys.executable).with_name("ansible-playbook")
+    done = subprocess.run(
+        [str(program), "-i", "localhost,", "-c", "local", str(playbook)],
+        cwd=where,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {}
+    for line in done.stdout.splitlines():
+        if line.strip().startswith('"msg": "ANSWER '):
+            number, _, message = json.loads(line.strip().removeprefix('"msg": ')).removeprefix("ANSWER ").partition(" ")
+            found[int(number)] = message
+    return found
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=lambda number: f"{CASES[number][0]}-{number}")
+def test_refuses(number: int, answers: dict[int, str]) -> None:
+    refusal = CASES[number][3]
+    # ansible-core 2.19 puts the kind of the failure before the message, older ones do not.
+    assert answers[number].removeprefix("Action failed: ") == refusal
