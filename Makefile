@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit sanity artifact build scenario shell clean lock
+.PHONY: help setup demo test lint unit sanity artifact build scenario benchmark shell clean lock
 NAME ?= default
 NODE ?= node-a
+RUNS ?= 5
 export KEEP
 
 help: ## this list
@@ -38,6 +39,9 @@ build: setup ## build the collection's archive in build/
 
 scenario: setup ## one Molecule scenario, for example NAME=failover
 	@tools/scenario.sh '$(NAME)'
+
+benchmark: setup ## outages beside a plain pair, 15 minutes; RUNS=1, FAULT="link down"
+	@tools/benchmark.sh '$(RUNS)' '$(FAULT)'
 
 shell: ## a shell on a host of the lab that is up, NODE=node-a, node-b or observer
 	@tools/lab.sh shell '$(NODE)'

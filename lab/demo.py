@@ -64,7 +64,7 @@ Result
   owner after        {other}
   after mending      {owner} (the preferred node), whole
   probe              {summary["seconds"]:.1f} s, at most {summary["late"] * 1000:.1f} ms behind its time
-  kind of node       {lab.kind()}""",
+  {lab.kind()}""",
         flush=True,
     )
     return 0

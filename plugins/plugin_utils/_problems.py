@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import typing as t
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -143,7 +144,7 @@ class Reader:
                 number = float(value.strip())
             except ValueError:
                 number = None
-        if number is None or number != number:
+        if number is None or math.isnan(number):
             self.refuse(place, f"{shown(value)} is not a number of seconds", cure)
             return None
         if not low <= number <= high:

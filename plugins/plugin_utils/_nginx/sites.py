@@ -83,11 +83,11 @@ def build_sites(
     url = _health_url(reader, health_url) or ""
     built = _sites(reader, sites, path)
     _distinct(reader, built)
-    ports = tuple(sorted({port for _, site in built for port in site.listen}))
+    ports = tuple(sorted({port for _index, site in built for port in site.listen}))
     if url and ports:
         _reachable(reader, url, ports)
     reader.finish()
-    return Model(tuple(site for _, site in built), ports, path, url, name, header)
+    return Model(tuple(site for _index, site in built), ports, path, url, name, header)
 
 
 def _sites(reader: Reader, given: object, health_path: str) -> list[tuple[int, Site]]:

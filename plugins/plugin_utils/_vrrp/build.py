@@ -10,12 +10,12 @@ inventory names no address of it.
 from __future__ import annotations
 
 import itertools
+import sys
 import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import netaddr
-from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import InputError, Reader
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import InputError, Problem, Reader
 
 from . import facts as host_facts
 from .capabilities import Capabilities, capabilities, packaged_version
@@ -33,6 +33,11 @@ from .model import (
     VirtualAddress,
     master_down_interval,
 )
+
+try:
+    import netaddr
+except ImportError:  # build.py says so, with the cure
+    netaddr = None  # type: ignore[assignment]
 
 Inventory = Mapping[str, Mapping[str, t.Any]]
 
@@ -60,7 +65,7 @@ def build_node(
     version: what `keepalived --version` printed; without it, the version that the distribution packages.
     Raises InputError with all problems that were found.
     """
-    reader = Reader()
+    reader = _reader()
     if node not in inventory:
         reader.refuse(node, "is not a host of the inventory", "name a host of the inventory")
         reader.finish()
@@ -103,7 +108,7 @@ def build_inventory(inventory: Inventory, hosts: Sequence[str] | None = None) ->
     hosts: look only at pairs with one of these members (all hosts when None); clashes are still looked for in all.
     Raises InputError with all problems that were found.
     """
-    reader = Reader()
+    reader = _reader()
     pairs: dict[tuple[str, str], PairInput] = {}
     described = [host for host in inventory if "keepalived_instances" in inventory[host]]
     wanted = set(hosts) if hosts is not None else set(described)
@@ -137,6 +142,21 @@ def build_inventory(inventory: Inventory, hosts: Sequence[str] | None = None) ->
         if wanted.intersection(members)
     ]
     return summaries, _vrid_warnings(pairs)
+
+
+def _reader() -> Reader:
+    """A reader, when what it needs is there."""
+    if netaddr is None:
+        raise InputError(
+            [
+                Problem(
+                    "this controller",
+                    "lacks the Python library netaddr",
+                    f"install it into the Python that runs Ansible: {sys.executable} -m pip install netaddr",
+                )
+            ]
+        )
+    return Reader()
 
 
 def _peer(pair: PairInput) -> str:

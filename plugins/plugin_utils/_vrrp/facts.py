@@ -8,7 +8,10 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterable, Mapping
 
-import netaddr
+try:
+    import netaddr
+except ImportError:  # build.py says so, with the cure
+    netaddr = None  # type: ignore[assignment]
 
 SUPPORTED: dict[str, tuple[str, ...]] = {
     "Debian": ("11", "12", "13"),
@@ -20,7 +23,7 @@ SUPPORTED: dict[str, tuple[str, ...]] = {
 }
 """Distributions and major versions, as Ansible's facts call them."""
 
-Networks = dict[str, list[netaddr.IPNetwork]]
+Networks: t.TypeAlias = "dict[str, list[netaddr.IPNetwork]]"
 
 
 def supported_names() -> str:

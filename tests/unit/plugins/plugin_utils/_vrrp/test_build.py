@@ -10,6 +10,7 @@ import typing as t
 
 import pytest
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import InputError
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp import build
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.build import build_inventory, build_node
 
 Hosts = dict[str, dict[str, t.Any]]
@@ -495,3 +496,10 @@ class TestInventory:
         with pytest.raises(InputError) as caught:
             build_inventory(self.two_pairs(), ["observer"])
         assert "observer: keepalived_instances: is missing; give at least one instance" in str(caught.value)
+
+
+def test_a_missing_library_is_said_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "netaddr", None)
+    for call in (lambda: build_node(pair(), "node-a"), lambda: build_inventory(pair())):
+        with pytest.raises(InputError, match="this controller: lacks the Python library netaddr; install it into the"):
+            call()
