@@ -28,7 +28,10 @@ def demo(lab: Lab) -> int:
     if lab.playbook("playbooks/status.yml") != 0:
         raise LabError("playbooks/status.yml: the pair is not whole, see above")
 
-    (owner,) = lab.owners()
+    owners = lab.owners()
+    if len(owners) != 1:
+        raise LabError(f"{lab.vip}: owned by {owners or 'nobody'}, not by exactly one node")
+    owner = owners[0]
     other = next(node for node in NODES if node != owner)
     step(f"Crash nginx on {owner}, which owns {lab.vip}: SIGKILL to all its processes, and systemd may not restart it")
     lab.run(

@@ -112,6 +112,10 @@ build() {
 kind() {
   local name
   name=$(image_name)
+  if [ -n "${HA_PAIR_LAB_IMAGE:-}" ]; then
+    printf 'node kind: container of your own image %s\n' "${name}"
+    return
+  fi
   printf 'node kind: Debian 12 container, systemd, keepalived and nginx from Debian; image %s (%s)\n' "${name}" \
     "$(docker image inspect --format "{{with index .Config.Labels \"${label}\"}}{{.}}{{else}}your own{{end}}" "${name}")"
 }

@@ -40,7 +40,9 @@ leave() {
 
 if [ "${KEEP:-0}" = 1 ]; then
   # Molecule remembers a lab that may be gone by now.
-  tools/lab.sh is-up || molecule reset -s "${name}" >/dev/null 2>&1
+  if ! tools/lab.sh is-up; then
+    molecule reset -s "${name}" >/dev/null || die "molecule reset failed for ${name}"
+  fi
   run --destroy=never
 else
   trap leave EXIT

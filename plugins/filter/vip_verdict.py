@@ -114,7 +114,7 @@ def _reason(result: object) -> str:
     """Why there is no report, in one line."""
     if isinstance(result, Mapping) and result.get("unreachable"):
         return "is unreachable"
-    if isinstance(result, Mapping) and result.get("failed") and result.get("msg"):
+    if isinstance(result, Mapping) and result.get("msg"):
         return f"could not be asked: {' '.join(str(result['msg']).split())}"
     return "was not asked"
 

@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.inputs import INSTANCE_KEYS, SERVICE_KEYS, VARIABLES
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.inputs import (
+    INSTANCE_KEYS,
+    KNOWN,
+    PREFIXES,
+    SERVICE_KEYS,
+    VARIABLES,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
@@ -75,6 +81,14 @@ def test_variables_of_ours_are_marked_as_ours(role: str) -> None:
 
 def test_the_model_reads_what_the_role_takes() -> None:
     assert set(VARIABLES) == set(options("keepalived"))
+
+
+def test_a_typing_error_is_noticed_in_the_variables_of_every_role() -> None:
+    # Those of service_tracking that say which service are given by the role that tracks it.
+    own = {"service_tracking_name", "service_tracking_health_url", "service_tracking_ready_timeout"}
+    everything = {name for role in ROLES for name in options(role)}
+    assert set(KNOWN) == everything - own
+    assert {f"{role}_" for role in ROLES} == set(PREFIXES)
 
 
 def test_the_readme_of_keepalived_names_every_option_of_an_instance() -> None:

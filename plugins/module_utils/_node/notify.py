@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The notify handler: keeps an honest record of this node's VRRP state, and takes stale addresses of ours away.
 
-The FIFO is ordered but not reliable: a reload closes it, a full one drops events, a killed daemon says nothing. So the
-handler takes events as news and the daemon's own data, the process table and the kernel as truth, and never replays.
+What comes through the FIFO comes in order, but not everything comes: events are lost while keepalived reloads and when
+nobody reads, and a daemon that is killed cannot report it. So events are news, and the daemon's own data, the process
+table and the kernel are the truth; nothing is replayed.
 One thread, one select(), nothing in it waits for anybody for longer than a moment.
 """
 

@@ -13,6 +13,7 @@ from .system import STATE_DIRECTORY
 __metaclass__ = type
 
 DUMP_TIMEOUT = 2.0
+RELOOK = 0.5
 
 
 def described_vips(description):
@@ -193,14 +194,27 @@ def identity_view(vip, url, header, timeout, ask=get):
     return dict(view, status=status, node=node, problem=problem)
 
 
+def states(system, state_file, names):
+    """(daemon, dump, record, its problem, instances): what keepalived and the state file say, the file read last.
+
+    A change between the two looks like a contradiction; then both are asked once more.
+    """
+    for pause in (RELOOK, 0):
+        daemon, dump = keepalived_view(system)
+        record, problem = read_record(state_file, system)
+        instances = join_instances(daemon["running"], dump, record, names)
+        if all(instance["agree"] is not False for instance in instances.values()):
+            break
+        system.sleep(pause)
+    return daemon, dump, record, problem, instances
+
+
 def observe(system, params):
     """The whole report of this host; changes nothing."""
     description = system.description()
     vips = expected_vips(params["vips"], description)
     interfaces = system.interfaces()
     virtual = [vip["address"] for vip in vips + (described_vips(description) if description else [])]
-    record, record_problem = read_record(params["state_file"], system)
-    daemon, dump = keepalived_view(system)
     questions = {
         vip["address"]: arp_question(vip, interfaces, virtual, params["ask_arp"], params["arp_interface"])
         for vip in vips
@@ -208,7 +222,7 @@ def observe(system, params):
     answered = ask_all(system, questions, interfaces, virtual, params["arp_timeout"])
     seen = []
     for vip in vips:
-        entry = {"address": vip["address"], "instance": vip["instance"] or _instance_of(vip["address"], dump)}
+        entry = {"address": vip["address"], "instance": vip["instance"]}
         entry.update(kernel_view(vip, interfaces))
         entry["arp"] = answered[vip["address"]]
         entry["identity"] = identity_view(
@@ -216,6 +230,9 @@ def observe(system, params):
         )
         seen.append(entry)
     names = description["instances"] if description else ()
+    daemon, dump, record, record_problem, instances = states(system, params["state_file"], names)
+    for entry in seen:
+        entry["instance"] = entry["instance"] or _instance_of(entry["address"], dump)
     return {
         "host": system.node_name(),
         "keepalived": daemon,
@@ -224,7 +241,7 @@ def observe(system, params):
             "written_at": record["written_at"] if record else None,
             "problem": record_problem,
         },
-        "instances": join_instances(daemon["running"], dump, record, names),
+        "instances": instances,
         "services": tracked_services(system, description),
         "interfaces": interfaces,
         "vips": seen,

@@ -77,7 +77,7 @@ def build_sites(
 ) -> Model:
     """The complete model; raises InputError with every problem that was found."""
     reader = Reader()
-    name = _plain(reader, "nginx_node_name", node_name, "give a name such as node-a") or ""
+    name = _plain(reader, "inventory_hostname", node_name, "give a name such as node-a") or ""
     header = _header(reader, node_header)
     path = _location(reader, health_path) or ""
     url = _health_url(reader, health_url) or ""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import sys
 import typing as t
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import InputError, Problem, Reader
@@ -76,6 +76,7 @@ def build_node(
         raise InputError(reader.problems)
     vips = [vip.address for instance in pair.instances for vip in instance.vips]
     networks = host_facts.networks(gathered, without=vips)
+    _check_primary_addresses(pair, gathered, reader)
     instances = [
         built
         for instance in pair.instances
@@ -98,7 +99,7 @@ def build_node(
         restart_delay=_restart_delay(pair),
         services=services,
         instances=instances,
-        warnings=[],
+        warnings=capable.warnings(),
     )
 
 
@@ -141,7 +142,7 @@ def build_inventory(inventory: Inventory, hosts: Sequence[str] | None = None) ->
         for members in pairs
         if wanted.intersection(members)
     ]
-    return summaries, _vrid_warnings(pairs)
+    return summaries, [*_vrid_warnings(pairs), *_inventory_warnings(inventory, pairs, wanted)]
 
 
 def _reader() -> Reader:
@@ -194,6 +195,22 @@ def _platform(node: str, gathered: Mapping[str, t.Any], version: str | None, rea
         for problem in exc.problems:
             reader.refuse(f"{node}: {problem.place}", problem.problem, problem.cure)
         return None
+
+
+def _check_primary_addresses(pair: PairInput, gathered: Mapping[str, t.Any], reader: Reader) -> None:
+    """Refuse a VIP that the node has as the first address of an interface: keepalived adds its own behind others.
+
+    Where the interface was named, the VIP may be the only address there, and then it is keepalived's.
+    """
+    primary = host_facts.primary_addresses(gathered)
+    for instance in pair.instances:
+        for vip in instance.vips:
+            if vip.address in primary and vip.interface is None and instance.interface is None:
+                reader.refuse(
+                    vip.place,
+                    f"{vip.address} is the own address of {pair.node} on {primary[vip.address]}",
+                    "give an address that no machine has",
+                )
 
 
 def _instance(
@@ -304,8 +321,6 @@ def _place_vip(
             return None
         prefix = int(holders[0][1].prefixlen)
         check_host_address(vip.place, vip.address, prefix, reader)
-    if any(str(entry.ip) == vip.address for entries in networks.values() for entry in entries):
-        reader.refuse(vip.place, f"{vip.address} is the own address of {node}", "give an address that no machine has")
     return VirtualAddress(vip.address, prefix, interface), holders[0][1] if holders else None
 
 
@@ -357,6 +372,15 @@ def _services(pair: PairInput, capable: Capabilities, reader: Reader) -> list[Se
     for instance in pair.instances:
         for service in instance.services:
             found.setdefault(service.name, _service(service, capable, reader))
+    trackers: dict[str, str] = {}
+    for service in found.values():
+        first = trackers.setdefault(service.tracker, service.name)
+        if first != service.name:
+            reader.refuse(
+                f"{pair.node}: keepalived_instances: services",
+                f"{first!r} and {service.name!r} differ in punctuation only, which keepalived's names do not keep",
+                "rename one of the two units",
+            )
     return list(found.values())
 
 
@@ -437,6 +461,35 @@ def _vrid_warnings(pairs: Mapping[tuple[str, str], PairInput]) -> list[str]:
                     f"look like one network; both work, because they speak unicast, but give {' + '.join(two)} a VRID "
                     "of its own to be safe"
                 )
+    return warnings
+
+
+def _inventory_warnings(
+    inventory: Inventory, pairs: Mapping[tuple[str, str], PairInput], wanted: Collection[str]
+) -> list[str]:
+    """What will work today and surprise later, for the pairs with a wanted member."""
+    warnings = []
+    for members, pair in pairs.items():
+        if not set(wanted).intersection(members):
+            continue
+        warnings += [
+            f"{member}: keepalived_address: is not set and ansible_host is no address; while {member} is down, a run "
+            f"with --limit to its peer would not know it; set keepalived_address"
+            for member in members
+            if pair.addresses[member] is None
+        ]
+        tracked = any(service.name == "nginx" for instance in pair.instances for service in instance.services)
+        deployed = [member for member in members if "nginx_sites" in inventory[member]]
+        if tracked and len(deployed) < len(members):
+            warnings.append(
+                f"{pair.node}: keepalived_instances: tracks nginx, and nginx_sites is not set for both members; unless "
+                "something else deploys and tracks nginx, both stay in FAULT; set nginx_sites"
+            )
+        if deployed and not tracked:
+            warnings.append(
+                f"{pair.node}: nginx_sites: is set, and no instance tracks nginx; the VIP would stay with a node whose "
+                "nginx is down; add nginx to the services of an instance"
+            )
     return warnings
 
 

@@ -16,12 +16,7 @@ from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import In
 
 Version = tuple[int, int, int]
 
-OLDEST: Version = (2, 0, 14)
-"""The oldest version that the model can print a configuration for: track_file, FIFO and start-up behaviour."""
-
 FIRST_VERSION: dict[str, Version] = {
-    # The configuration can be tested before it is installed (`--config-test`).
-    "config_test": (2, 0, 4),
     # A file watched by inotify decides over FAULT.
     "track_file": (2, 0, 0),
     # `weight N reverse`: a value of 0 is the bad one, so that an absent file means FAULT.
@@ -36,15 +31,23 @@ FIRST_VERSION: dict[str, Version] = {
     "check_unicast_src": (2, 1, 0),
     # An instance without a peer is a FAULT and not silent multicast.
     "unicast_fault_no_peer": (2, 2, 5),
-    # SCHED_RR for the VRRP process and its CPU time limit.
-    "realtime_priority": (2, 0, 0),
     # keepalived raises its own priority by itself; -1 forbids it and silences the notice at every start.
     "max_auto_priority": (2, 1, 0),
     # Check scripts may run more often than once a second.
     "fractional_script_interval": (2, 3, 2),
-    # Adverts that may be missed before a takeover.
-    "down_timer_adverts": (2, 2, 3),
 }
+
+REQUIRED = ("track_file", "reverse_weight", "notify_fifo")
+"""Features without which a pair would fail open; nothing is printed for a version that lacks one."""
+
+OLDEST: Version = max(FIRST_VERSION[feature] for feature in REQUIRED)
+
+WITHOUT: dict[str, str] = {
+    "fifo_write_vrrp_states_on_reload": "after a reload the notify handler asks keepalived for its states",
+    "unicast_fault_no_peer": "an instance without a peer would speak multicast; the model always names the peer",
+    "fractional_script_interval": "check scripts run at whole seconds, so a service that hangs is noticed later",
+}
+"""What the absence of a feature means for a pair; features that no supported version lacks need no word."""
 
 PACKAGED_VERSION: dict[tuple[str, str], str] = {
     ("Debian", "11"): "2.1.5",
@@ -69,6 +72,14 @@ class Capabilities:
         if feature not in FIRST_VERSION:
             raise KeyError(feature)
         return feature in self.features
+
+    def warnings(self) -> list[str]:
+        """What this version cannot do, and what it means."""
+        return [
+            f"keepalived {self.version} lacks {feature}: {meaning}"
+            for feature, meaning in WITHOUT.items()
+            if feature not in self.features
+        ]
 
     def to_dict(self) -> dict[str, object]:
         """`{version: str, <feature>: bool, ...}` for a template."""

@@ -63,6 +63,16 @@ def networks(facts: Mapping[str, t.Any], without: Iterable[str] = ()) -> Network
     return found
 
 
+def primary_addresses(facts: Mapping[str, t.Any]) -> dict[str, str]:
+    """The first address of each interface, with the interface's name."""
+    found = {}
+    for name in facts.get("interfaces", []):
+        details = facts.get(name, facts.get(str(name).replace("-", "_")))
+        if isinstance(details, Mapping) and details.get("ipv4", {}).get("address"):
+            found[str(details["ipv4"]["address"])] = str(name)
+    return found
+
+
 def interfaces_holding(address: str, known: Networks) -> list[tuple[str, netaddr.IPNetwork]]:
     """The interfaces whose network holds the address, the narrowest network first."""
     held = [

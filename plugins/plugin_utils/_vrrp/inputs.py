@@ -29,6 +29,27 @@ VARIABLES = (
 )
 """The variables of the keepalived role; its argument_specs say the same (a test compares)."""
 
+OTHER_VARIABLES = (
+    "nginx_health_path",
+    "nginx_health_url",
+    "nginx_node_header",
+    "nginx_open_firewall",
+    "nginx_ready_timeout",
+    "nginx_remove_default_site",
+    "nginx_sites",
+    "node_tools_python",
+    "service_tracking_restart",
+    "service_tracking_restart_delay",
+    "service_tracking_stop_delay",
+    "vip_verification_allow_degraded",
+    "vip_verification_enforce",
+    "vip_verification_identity_header",
+    "vip_verification_identity_url",
+    "vip_verification_observers",
+    "vip_verification_timeout",
+)
+"""What an inventory may set for the other roles, so that a typing error is not silently ignored."""
+
 INSTANCE_KEYS = (
     "advert_interval",
     "interface",
@@ -44,6 +65,8 @@ INSTANCE_KEYS = (
 VIP_KEYS = ("address", "interface", "prefix")
 SERVICE_KEYS = ("check_fall", "check_interval", "check_rise", "check_timeout", "health_url")
 MODES = ("preferred", "sticky")
+KNOWN = (*VARIABLES, *OTHER_VARIABLES)
+PREFIXES = ("keepalived_", "nginx_", "node_tools_", "service_tracking_", "vip_verification_")
 
 DEFAULT_PREEMPT_DELAY = 5.0
 """How long the preferred node must be well before it takes the VIP back."""
@@ -167,8 +190,8 @@ def _keepalived_variables(inventory: Mapping[str, Mapping[str, t.Any]], host: st
 def _check_names(node: str, inventory: Mapping[str, Mapping[str, t.Any]], reader: Reader) -> None:
     """Refuse variables that look like one of ours but are not: a typing error would be silently ignored."""
     for name in inventory.get(node, {}):
-        if str(name).startswith("keepalived_") and name not in VARIABLES:
-            close = nearest(str(name), VARIABLES, cutoff=0.85)
+        if str(name).startswith(PREFIXES) and name not in KNOWN:
+            close = nearest(str(name), KNOWN, cutoff=0.85)
             if close:
                 reader.refuse(f"{node}: {name}", "unknown variable", f"did you mean {close!r}?")
 

@@ -115,8 +115,17 @@ def _dependent_observers(present: Mapping[str, Report], watching: Mapping[str, R
         f"observer {name}: is the same machine as {member}; name a host outside the pair"
         for name, report in watching.items()
         for member, other in present.items()
-        if _macs(report) & _macs(other)
+        if _asking_macs(report) & _macs(other)
     ]
+
+
+def _asking_macs(report: Report) -> set[str]:
+    """The hardware addresses from which a host asked about the VIPs: bridges of cloned machines may share others."""
+    asking = {vip.get("arp", {}).get("interface") for vip in report["vips"]}
+    found = {
+        str(interface.get("mac") or "").lower() for interface in report["interfaces"] if interface["name"] in asking
+    }
+    return found - {"", "00:00:00:00:00:00"}
 
 
 def _macs(report: Report) -> set[str]:

@@ -278,11 +278,11 @@ def test_refuses_a_site(sites: object, problem: str) -> None:
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ({"node_name": ""}, "nginx_node_name: is empty; give a name such as node-a"),
+        ({"node_name": ""}, "inventory_hostname: is empty; give a name such as node-a"),
         (
             {"node_name": 'a" b'},
             (
-                "nginx_node_name: 'a\" b' holds a character that nginx would interpret; "
+                "inventory_hostname: 'a\" b' holds a character that nginx would interpret; "
                 "give a name such as node-a, without spaces or any of \"';{}$\\#"
             ),
         ),
@@ -334,7 +334,7 @@ def test_names_the_port_that_would_be_right() -> None:
 
 def test_names_all_problems_at_once() -> None:
     assert refusals([{"lisen": 1}, site(listen=[0])], node_name="") == [
-        "nginx_node_name: is empty; give a name such as node-a",
+        "inventory_hostname: is empty; give a name such as node-a",
         "nginx_sites[0].lisen: unknown key; did you mean 'listen'?",
         f"nginx_sites[0].name: is missing; {NAME_CURE}",
         (

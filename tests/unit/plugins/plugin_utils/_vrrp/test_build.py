@@ -306,6 +306,7 @@ def test_refuses_members(members: object, message: str) -> None:
             "'9 x' is not a name; start with a letter and use letters, digits, _ and - (32 at the most)",
         ),
         ({"keepalived_instnaces": {}}, "node-a: keepalived_instnaces: unknown variable; did you mean"),
+        ({"nginx_site": []}, "node-a: nginx_site: unknown variable; did you mean 'nginx_sites'?"),
         ({"keepalived_address": "node-a"}, "node-a: keepalived_address: 'node-a' is not an address; give the address"),
         (
             {"keepalived_address": "192.0.2.99"},
@@ -357,12 +358,23 @@ def test_refuses_a_vrid_twice_on_one_interface() -> None:
     ) in refusal(hosts)
 
 
+def test_refuses_a_vip_that_only_the_facts_know_as_the_nodes_own() -> None:
+    hosts = pair({"vips": ["198.51.100.7"]})
+    assert (
+        "node-a: keepalived_instances.web.vips[0]: 198.51.100.7 is the own address of node-a on br-app; give an address"
+    ) in refusal(hosts)
+
+
 def test_refuses_two_interfaces_that_could_hold_the_vip() -> None:
     hosts = pair()
     hosts["node-a"]["ansible_facts"]["br_app"]["ipv4"] = {"address": "192.0.2.70", "prefix": "24"}
     assert (
         "web.vips[0]: several interfaces of node-a have a subnet that holds 192.0.2.10 (br-app, eth0); name the"
     ) in refusal(hosts)
+
+
+def test_refuses_services_that_keepalived_could_not_tell_apart() -> None:
+    assert "services: 'a-b' and 'a.b' differ in punctuation only" in refusal(pair({"services": ["a-b", "a.b"]}))
 
 
 def test_refuses_a_service_with_two_meanings() -> None:
@@ -405,7 +417,7 @@ def test_refuses_members_that_name_other_members_or_instances() -> None:
 
 def test_refuses_a_version_that_is_too_old() -> None:
     assert (
-        "node-a: keepalived version: 1.3.5 is older than 2.0.14: it has no file tracking that fails closed; take a"
+        "node-a: keepalived version: 1.3.5 is older than 2.1.0: it has no file tracking that fails closed; take a"
     ) in refusal(pair(), version="Keepalived v1.3.5 (03/19,2017)")
     assert "node-a: keepalived version: 'new' is not a version; give what" in refusal(pair(), version="new")
 
@@ -464,6 +476,29 @@ class TestInventory:
     def test_warns_of_a_vrid_that_two_pairs_of_a_network_share(self) -> None:
         (warning,) = build_inventory(self.two_pairs(vrid=51))[1]
         assert "node-c: keepalived_instances.app.vrid: 51 is also used by the pair node-a + node-b" in warning
+
+    def test_warns_of_a_member_that_a_limited_run_would_not_know(self) -> None:
+        hosts = self.two_pairs()
+        hosts["node-d"]["ansible_host"] = "node-d.example.com"
+        (warning,) = build_inventory(hosts)[1]
+        assert warning.startswith("node-d: keepalived_address: is not set and ansible_host is no address; while node-d")
+        assert build_inventory(hosts, ["node-a"])[1] == []
+
+    @pytest.mark.parametrize(
+        ("services", "sites", "message"),
+        [
+            (["nginx"], False, "node-a: keepalived_instances: tracks nginx, and nginx_sites is not set for both"),
+            ([], True, "node-a: nginx_sites: is set, and no instance tracks nginx; the VIP would stay with a node"),
+        ],
+    )
+    def test_warns_when_nginx_is_only_tracked_or_only_deployed(
+        self, services: list[str], sites: bool, message: str
+    ) -> None:
+        hosts = pair({"services": services})
+        for node in hosts:
+            hosts[node] |= {"nginx_sites": []} if sites else {}
+        (warning,) = build_inventory(hosts)[1]
+        assert warning.startswith(message)
 
     def test_refuses_a_vip_of_two_pairs(self) -> None:
         assert (

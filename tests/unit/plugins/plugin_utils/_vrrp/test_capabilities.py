@@ -46,7 +46,6 @@ def test_refuses_what_is_no_version(text: str) -> None:
                 "fifo_write_vrrp_states_on_reload",
                 "unicast_fault_no_peer",
                 "fractional_script_interval",
-                "down_timer_adverts",
             },
         ),
         ("2.2.4", {"fifo_write_vrrp_states_on_reload", "unicast_fault_no_peer", "fractional_script_interval"}),
@@ -60,8 +59,14 @@ def test_versions_differ(version: str, absent: set[str]) -> None:
     assert found.to_dict()["version"] == version
 
 
+def test_what_a_version_lacks_is_said() -> None:
+    assert capabilities("2.3.3").warnings() == []
+    (warning,) = capabilities("2.2.7").warnings()
+    assert warning.startswith("keepalived 2.2.7 lacks fractional_script_interval: check scripts run at whole seconds")
+
+
 def test_refuses_a_version_that_fails_open() -> None:
-    with pytest.raises(InputError, match=r"1\.3\.5 is older than 2\.0\.14"):
+    with pytest.raises(InputError, match=r"1\.3\.5 is older than 2\.1\.0"):
         capabilities("1.3.5")
 
 

@@ -41,7 +41,7 @@ def report(
                 "interface": "eth0" if held else None,
                 "prefix": 24 if held else None,
                 "problems": list(problems),
-                "arp": {"asked": True, "answers": [MAC[name] for name in hears], "problem": None},
+                "arp": {"asked": True, "interface": "eth0", "answers": [MAC[name] for name in hears], "problem": None},
                 "identity": {"asked": identity is not None, "node": identity or None, "problem": None},
             }
         ],
