@@ -373,12 +373,12 @@ def _services(pair: PairInput, capable: Capabilities, reader: Reader) -> list[Se
         for service in instance.services:
             found.setdefault(service.name, _service(service, capable, reader))
     trackers: dict[str, str] = {}
-    for service in found.values():
-        first = trackers.setdefault(service.tracker, service.name)
-        if first != service.name:
+    for tracked in found.values():
+        first = trackers.setdefault(tracked.tracker, tracked.name)
+        if first != tracked.name:
             reader.refuse(
                 f"{pair.node}: keepalived_instances: services",
-                f"{first!r} and {service.name!r} differ in punctuation only, which keepalived's names do not keep",
+                f"{first!r} and {tracked.name!r} differ in punctuation only, which keepalived's names do not keep",
                 "rename one of the two units",
             )
     return list(found.values())
