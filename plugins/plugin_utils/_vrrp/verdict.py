@@ -273,5 +273,9 @@ def _identity(address: str, present: Mapping[str, Report], watching: Mapping[str
         node = identity.get("node")
         if node is not None and str(node) not in owners:
             owners.append(str(node))
-        witnesses.append(f"{host} is answered by {node or identity.get('problem') or 'nobody'}")
+        witnesses.append(
+            f"{host} is answered by {node}"
+            if node is not None
+            else f"{host} gets no name: {identity.get('problem') or 'no answer'}"
+        )
     return View("identity", asked, tuple(owners), tuple(witnesses))

@@ -166,6 +166,19 @@ def test_failed_names_what_each_view_says(changed: dict[str, t.Any], problem: st
     assert any(text.startswith(problem) for text in found.problems), found.problems
 
 
+def test_a_witness_without_an_answer_says_why() -> None:
+    reports = healthy()
+    closed = {"asked": True, "node": None, "problem": "http://192.0.2.10/: No route to host"}
+    for host in ("node-b", "observer"):
+        reports[host]["vips"][0]["identity"] = closed
+    found = judge(PAIR, reports, ["observer"])
+    assert found.problems == ("192.0.2.10: no owner by identity",)
+    assert str(found.vips[0].views[3]) == (
+        "identity: nobody (observer gets no name: http://192.0.2.10/: No route to host; "
+        "node-b gets no name: http://192.0.2.10/: No route to host)"
+    )
+
+
 def test_failed_when_nobody_owns_the_vip() -> None:
     reports = {
         "node-a": report("node-a", "BACKUP", [], ""),
