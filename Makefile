@@ -3,15 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit sanity artifact build scenario benchmark shell clean lock
+.PHONY: help setup demo test lint unit sanity artifact build labs scenario benchmark shell clean lock
 NAME ?= default
 NODE ?= node-a
 RUNS ?= 5
 export KEEP
+# Only as make's own argument: an environment may have an OS of its own.
+ifeq ($(origin OS),command line)
+export HA_PAIR_LAB_OS := $(OS)
+endif
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 	@echo '  KEEP=1 with demo or scenario leaves the lab up; a scenario then takes the one that is there'
+	@echo '  OS=debian11, debian12 (unless said) or debian13 with demo, scenario or benchmark: what the hosts run'
 
 setup: ## make .venv as requirements/*.txt lock it (all other targets do it themselves)
 	@tools/setup.sh
@@ -19,7 +24,7 @@ setup: ## make .venv as requirements/*.txt lock it (all other targets do it them
 demo: setup ## deploy a pair in a lab, crash nginx under a client, show the outage, mend it
 	@tools/demo.sh
 
-test: setup ## everything: lint, unit, artifact, sanity, all scenarios
+test: setup ## everything: lint, unit, artifact, sanity, labs, all scenarios
 	@tools/test.sh
 
 lint: setup ## yamllint, ruff, mypy, antsibull-changelog, ansible-lint
@@ -37,7 +42,10 @@ artifact: setup ## build, install, and call the playbooks from wherever they may
 build: setup ## build the collection's archive in build/
 	@tools/artifact.sh build
 
-scenario: setup ## one Molecule scenario, for example NAME=failover
+labs: setup ## two labs side by side, and what a lab refuses
+	@tools/lab_test.sh
+
+scenario: setup ## one Molecule scenario, for example NAME=failover OS=debian13
 	@tools/scenario.sh '$(NAME)'
 
 benchmark: setup ## outages beside a plain pair, 15 minutes; RUNS=1, FAULT="link down"

@@ -9,11 +9,13 @@ import json
 import os
 import re
 import subprocess
+import threading
 import time
 import typing as t
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -102,11 +104,12 @@ class Lab:
         return done.returncode == 0
 
     @contextmanager
-    def probe(self, *, interval: float = 0.01, show: bool = False) -> Iterator[Probing]:
-        """A client on the observer that asks through the VIP every `interval` seconds."""
+    def probe(self, *, interval: float = 0.01, show: bool = False, duration: float = 120) -> Iterator[Probing]:
+        """A client on the observer that asks through the VIP every `interval` seconds, for `duration` at the most."""
         self.run("observer", f"rm -f {STOP_FILE}")
         command = ["docker", "exec", "-i", self.container("observer"), "python3", "-"]
         command += ["--url", f"http://{self.vip}/ha-pair/health", "--interval", str(interval)]
+        command += ["--duration", str(duration)]
         script = (ROOT / "lab/probe.py").read_text(encoding="utf-8")
         # The script goes in by standard input: nothing has to be copied onto the observer.
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -119,6 +122,77 @@ class Lab:
             yield probing
         finally:
             probing.stop()
+
+    @contextmanager
+    def watch_owners(self, address: str = "") -> Iterator[OwnerWatch]:
+        """Record when the kernel of each node gets and loses an address (the VIP when none is given)."""
+        watch = OwnerWatch(self, address or self.vip)
+        try:
+            yield watch
+        finally:
+            watch.stop()
+
+
+class OwnerWatch:
+    """What the kernels say about the owners of an address, from start to stop.
+
+    The kernels' own news (`ip monitor`), by the one clock that all containers of a machine share.
+    """
+
+    def __init__(self, lab: Lab, address: str) -> None:
+        self.address = address
+        # (seconds, node, whether it holds the address from now on)
+        self.changes: list[tuple[float, str, bool]] = []
+        self._exact = re.compile(rf"\binet6? {re.escape(address)}/")
+        self._processes = [
+            subprocess.Popen(
+                ["docker", "exec", lab.container(node), "ip", "-ts", "-o", "monitor", "address"],
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for node in NODES
+        ]
+        self._threads = [
+            threading.Thread(target=self._listen, args=(node, process), daemon=True)
+            for node, process in zip(NODES, self._processes, strict=True)
+        ]
+        for thread in self._threads:
+            thread.start()
+        time.sleep(0.3)  # until they listen
+        self.started = time.time()
+        self.held = {node: bool(self._exact.search(lab.run(node, "ip -o addr show", check=False))) for node in NODES}
+        self.ended = self.started
+
+    def _listen(self, node: str, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            stamp, _bracket, news = line.partition("]")
+            if self._exact.search(news):
+                at = datetime.fromisoformat(stamp.strip("[ ")).astimezone().timestamp()
+                self.changes.append((at, node, "Deleted" not in news))
+
+    def stop(self) -> None:
+        """End the recording."""
+        if self.ended == self.started:
+            self.ended = time.time()
+            for process in self._processes:
+                process.terminate()
+            for thread in self._threads:
+                thread.join(timeout=5)
+
+    def periods(self) -> list[tuple[int, float]]:
+        """(number of owners, seconds) from start to stop, in their order."""
+        held, at, found = dict(self.held), self.started, []
+        for when, node, holds in sorted(self.changes):
+            if when > at:
+                found.append((sum(held.values()), when - at))
+                at = when
+            held[node] = holds
+        return [*found, (sum(held.values()), max(0.0, self.ended - at))]
+
+    def two_owners(self) -> float:
+        """For how long, all in all, both nodes held the address, in seconds."""
+        return sum(seconds for owners, seconds in self.periods() if owners > 1)
 
 
 class Probing:

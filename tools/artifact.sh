@@ -3,8 +3,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# `artifact.sh build` makes the collection's archive, `artifact.sh test` proves that it and the checkout run from
-# wherever they are called.
+# `artifact.sh build` makes the collection's archive, `artifact.sh install [DIRECTORY]` installs it there and nothing
+# else (scenario `platforms` deploys a pair from there), `artifact.sh test` proves that it and the checkout are found
+# from wherever they are called.
 set -euo pipefail
 # shellcheck source=tools/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -20,7 +21,9 @@ build() {
 }
 
 install_artifact() {
-  rm -rf "${installed}"
+  installed=${1:-${installed}}
+  # Only what an earlier installation left; the directory may be one that somebody named by mistake.
+  rm -rf "${installed}/ansible_collections/duplex/ha_pair" "${installed}"/ansible_collections/duplex.ha_pair-*.info
   # The dependencies are in the tool chain's bundle; nothing is fetched.
   ANSIBLE_COLLECTIONS_PATH=${installed} ansible-galaxy collection install --no-deps --force \
     --collections-path "${installed}" build/duplex-ha_pair-*.tar.gz >/dev/null
@@ -74,7 +77,10 @@ test_all() {
 
 case "${1:-test}" in
   build) build ;;
-  install) build && install_artifact ;;
+  install)
+    build
+    install_artifact "${2:-}"
+    ;;
   test) test_all ;;
   *) die "unknown word '$1'; say build, install or test" ;;
 esac

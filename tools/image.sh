@@ -3,98 +3,160 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# The image of the lab's nodes. `image.sh build` makes sure that it is there, `image.sh name` prints its name,
-# `image.sh kind` one line for reports, `image.sh remove` deletes what was built here.
+# The images of the lab's hosts. `image.sh build [OS...]` makes sure that they are there, `image.sh name [OS]` prints
+# the name of one, `image.sh kind [OS...]` a line for reports, `image.sh remove` deletes what was built here. An OS is
+# debian11, debian12 or debian13; without one, those that the environment asks for:
 #
-# HA_PAIR_LAB_IMAGE       a ready image of your own instead (systemd as PID 1, python3)
-# HA_PAIR_LAB_BASE_IMAGE  the base to build from instead of debian:12
+# HA_PAIR_LAB_OS          the OS of all hosts, debian12 unless said; HA_PAIR_LAB_OS_NODE_A, HA_PAIR_LAB_OS_NODE_B and
+#                         HA_PAIR_LAB_OS_OBSERVER the OS of one
+# HA_PAIR_LAB_IMAGE       a ready image of your own instead, for the hosts that have HA_PAIR_LAB_OS (systemd as PID 1,
+#                         python3)
+# HA_PAIR_LAB_BASE_IMAGE  the base to build from for these hosts, instead of debian:12 and its like
 set -euo pipefail
 # shellcheck source=tools/lib.sh
 source "$(dirname "$0")/lib.sh"
 
 context=${root}/lab/images
 repository=ha-pair-lab
-wanted_base=${HA_PAIR_LAB_BASE_IMAGE:-}
 pull_timeout=${HA_PAIR_LAB_PULL_TIMEOUT:-120}
 label=duplex.ha_pair.image
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+lab_os=${HA_PAIR_LAB_OS:-debian12}
 
 present() { docker image inspect "$1" >/dev/null 2>&1; }
 
-# Named after its content: a changed Dockerfile or base is another image, an unchanged one is never rebuilt.
-image_name() {
-  if [ -n "${HA_PAIR_LAB_IMAGE:-}" ]; then
-    printf '%s\n' "${HA_PAIR_LAB_IMAGE}"
-    return
-  fi
-  printf '%s:%s\n' "${repository}" "$({ cat "${context}/Dockerfile"; printf '%s' "${wanted_base}"; } \
-    | sha256sum | cut -c1-12)"
+suite() {
+  case "$1" in
+    debian11) printf 'bullseye\n' ;;
+    debian12) printf 'bookworm\n' ;;
+    debian13) printf 'trixie\n' ;;
+    *) die "'$1' is no OS of the lab; say debian11, debian12 or debian13 (HA_PAIR_LAB_OS, lab_os)" ;;
+  esac
 }
 
-# The Debian mirror that this machine uses itself, as sources lines; nothing when it is not a Debian 12.
-own_sources() {
+# The operating systems that the environment asks for, each once.
+wanted() {
+  local host
+  for host in "$@"; do
+    host=HA_PAIR_LAB_OS_${host}
+    printf '%s\n' "${!host:-${lab_os}}"
+  done | sort -u
+}
+
+# The user's own image or base, which is for one OS only.
+own() { [ "$1" != "${lab_os}" ] || printf '%s' "$2"; }
+
+# Named after its content: a changed Dockerfile or base is another image, an unchanged one is never rebuilt.
+image_name() {
+  local os=$1 image
+  suite "${os}" >/dev/null
+  image=$(own "${os}" "${HA_PAIR_LAB_IMAGE:-}")
+  if [ -n "${image}" ]; then
+    printf '%s\n' "${image}"
+    return
+  fi
+  printf '%s:%s-%s\n' "${repository}" "${os}" "$({ cat "${context}/Dockerfile"
+    own "${os}" "${HA_PAIR_LAB_BASE_IMAGE:-}"; } | sha256sum | cut -c1-12)"
+}
+
+# Where this machine gets Debian's suites of a kind from: '' for the release itself, '-security'.
+own_mirror() {
   command -v apt-get >/dev/null || return 0
   # shellcheck disable=SC2016  # $(...) is apt's own notation
   apt-get indextargets --format '$(ORIGIN) $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 2>/dev/null \
-    | awk '$1 == "Debian" && $3 ~ /^bookworm(-security|-updates)?$/ && $4 == "main" {print "deb", $2, $3, $4}' \
-    | sort -u
+    | awk -v kind="$1" '$1 == "Debian" && $4 == "main" && $3 ~ "^[a-z]+" kind "$" {print $2; exit}'
+}
+
+# Debian's suite as sources lines. Signatures are checked, always; an archived suite is past its date by nature.
+sources() {
+  local suite=$1 main=$2 security=$3 options="signed-by=${keyring}${4:-}"
+  printf 'deb [%s] %s %s main\n' "${options}" "${main}" "${suite}" "${options}" "${security}" "${suite}-security"
+}
+
+install_mmdebstrap() {
+  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    die "no registry could be reached for $1, and mmdebstrap or ${keyring}, which would build the base from" \
+      "packages, is missing: install mmdebstrap and debian-archive-keyring, or set HA_PAIR_LAB_BASE_IMAGE to an image" \
+      "of $1 that this engine has"
+  fi
+  say "installing mmdebstrap" >&2
+  { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends \
+    mmdebstrap debian-archive-keyring; } >"${cache}/mmdebstrap-install.log" 2>&1 \
+    || { tail -n 5 "${cache}/mmdebstrap-install.log" >&2; die "mmdebstrap could not be installed"; }
 }
 
 base_from_packages() {
-  local name=${repository}-base:bookworm sources
+  local os=$1 suite name main security tar log attempt
+  suite=$(suite "${os}")
+  name=${repository}-base:${suite}
   if present "${name}"; then
     printf '%s\n' "${name}"
     return
   fi
-  if ! command -v mmdebstrap >/dev/null; then
-    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-      die "no registry could be reached for debian:12, and mmdebstrap, which would build the base from packages, is" \
-        "missing: install mmdebstrap, or set HA_PAIR_LAB_BASE_IMAGE to a Debian 12 image that this engine has"
-    fi
-    say "installing mmdebstrap" >&2
-    mkdir -p "${cache}"
-    { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends \
-      mmdebstrap debian-archive-keyring; } >"${cache}/mmdebstrap-install.log" 2>&1 \
-      || { tail -n 5 "${cache}/mmdebstrap-install.log" >&2; die "mmdebstrap could not be installed"; }
-  fi
-  say "building the base from Debian packages (about half a minute)" >&2
-  sources=$(own_sources)
   mkdir -p "${cache}"
-  if [ -n "${sources}" ]; then
-    printf '%s\n' "${sources}" | mmdebstrap --quiet --variant=minbase bookworm "${cache}/base.tar" - >&2
-  else
-    mmdebstrap --quiet --variant=minbase bookworm "${cache}/base.tar" >&2
+  if ! command -v mmdebstrap >/dev/null || [ ! -e "${keyring}" ]; then
+    install_mmdebstrap "debian:${os#debian}"
   fi
-  docker import "${cache}/base.tar" "${name}" >&2
-  rm -f "${cache}/base.tar"
-  printf '%s\n' "${name}"
+  say "building the base of ${os} from Debian packages (about half a minute)" >&2
+  tar=${cache}/base-${suite}.tar
+  log=${cache}/base-${suite}.log
+  main=$(own_mirror '')
+  security=$(own_mirror '-security')
+  : >"${log}"
+  # This machine's own mirror may have the machine's own suite only, and Debian moves old suites to the archive.
+  for attempt in own public archive; do
+    case "${attempt}" in
+      own)
+        [ -n "${main}" ] && [ -n "${security}" ] || continue
+        sources "${suite}" "${main}" "${security}"
+        ;;
+      public) sources "${suite}" http://deb.debian.org/debian http://deb.debian.org/debian-security ;;
+      archive)
+        sources "${suite}" http://archive.debian.org/debian http://archive.debian.org/debian-security \
+          ' check-valid-until=no'
+        ;;
+    esac >"${tar}.sources"
+    if mmdebstrap --quiet --variant=minbase "${suite}" "${tar}" - <"${tar}.sources" >>"${log}" 2>&1; then
+      docker import "${tar}" "${name}" >&2
+      rm -f "${tar}" "${tar}.sources"
+      printf '%s\n' "${name}"
+      return
+    fi
+  done
+  rm -f "${tar}" "${tar}.sources"
+  tail -n 20 "${log}" >&2
+  die "no base of ${os} could be built from any mirror; the whole log is ${log#"${root}"/}. Where it speaks of" \
+    "NO_PUBKEY, ${keyring} is older than ${suite}: upgrade debian-archive-keyring"
 }
 
 choose_base() {
-  if [ -n "${wanted_base}" ]; then
-    present "${wanted_base}" || timeout "${pull_timeout}" docker pull --quiet "${wanted_base}" >&2 \
-      || die "HA_PAIR_LAB_BASE_IMAGE=${wanted_base} is neither here nor could it be pulled; name an image that is"
-    printf '%s\n' "${wanted_base}"
-  elif present debian:12 || timeout "${pull_timeout}" docker pull --quiet debian:12 >&2; then
-    printf 'debian:12\n'
+  local os=$1 base registry=debian:${1#debian}
+  base=$(own "${os}" "${HA_PAIR_LAB_BASE_IMAGE:-}")
+  if [ -n "${base}" ]; then
+    present "${base}" || timeout "${pull_timeout}" docker pull --quiet "${base}" >&2 \
+      || die "HA_PAIR_LAB_BASE_IMAGE=${base} is neither here nor could it be pulled; name an image that is"
+    printf '%s\n' "${base}"
+  elif present "${registry}" || timeout "${pull_timeout}" docker pull --quiet "${registry}" >&2; then
+    printf '%s\n' "${registry}"
   else
-    say "no registry can be reached for debian:12" >&2
-    base_from_packages
+    say "no registry can be reached for ${registry}" >&2
+    base_from_packages "${os}"
   fi
 }
 
 build() {
-  local name base kind
-  name=$(image_name)
+  local os=$1 name base kind log=${cache}/image-$1.log
+  name=$(image_name "${os}")
   if present "${name}"; then
     say "${name} is there, nothing to do"
     return
   fi
-  if [ -n "${HA_PAIR_LAB_IMAGE:-}" ]; then
+  if [ -n "$(own "${os}" "${HA_PAIR_LAB_IMAGE:-}")" ]; then
     timeout "${pull_timeout}" docker pull --quiet "${name}" \
       || die "HA_PAIR_LAB_IMAGE=${name} is neither here nor could it be pulled; build it, or unset the variable"
     return
   fi
-  base=$(choose_base)
+  base=$(choose_base "${os}")
   case "${base}" in
     "${repository}"-base:*) kind="base built from Debian packages" ;;
     *) kind="base ${base}" ;;
@@ -103,35 +165,49 @@ build() {
   mkdir -p "${cache}"
   # BuildKit is not there with every engine, and this file needs nothing of it.
   if ! DOCKER_BUILDKIT=0 docker build --build-arg "BASE_IMAGE=${base}" --label "${label}=${kind}" \
-    --tag "${name}" "${context}" >"${cache}/image.log" 2>&1; then
-    tail -n 20 "${cache}/image.log" >&2
-    die "the image could not be built; the whole log is ${cache#"${root}"/}/image.log"
+    --tag "${name}" "${context}" >"${log}" 2>&1; then
+    tail -n 20 "${log}" >&2
+    die "the image could not be built; the whole log is ${log#"${root}"/}"
   fi
 }
 
 kind() {
-  local name
-  name=$(image_name)
-  if [ -n "${HA_PAIR_LAB_IMAGE:-}" ]; then
-    printf 'node kind: container of your own image %s\n' "${name}"
-    return
-  fi
-  printf 'node kind: Debian 12 container, systemd, keepalived and nginx from Debian; image %s (%s)\n' "${name}" \
-    "$(docker image inspect --format "{{with index .Config.Labels \"${label}\"}}{{.}}{{else}}your own{{end}}" "${name}")"
+  local os name lines=()
+  for os in "$@"; do
+    name=$(image_name "${os}")
+    if [ -n "$(own "${os}" "${HA_PAIR_LAB_IMAGE:-}")" ]; then
+      lines+=("container of your own image ${name}")
+      continue
+    fi
+    lines+=("Debian ${os#debian} container, systemd, keepalived and nginx from Debian; image ${name} ($(docker image \
+      inspect --format "{{with index .Config.Labels \"${label}\"}}{{.}}{{else}}your own{{end}}" "${name}" 2>/dev/null || printf 'not built yet'))")
+  done
+  printf 'node kind: %s\n' "${lines[0]}"
+  [ ${#lines[@]} -eq 1 ] || printf 'node kind: %s\n' "${lines[@]:1}"
 }
 
 remove() {
   local names
-  names=$(docker images --quiet --filter "label=${label}" | sort -u)
+  names=$({ docker images --quiet --filter "label=${label}"; docker images --quiet "${repository}-base"; } | sort -u)
   [ -z "${names}" ] || docker rmi --force ${names} >/dev/null
-  present "${repository}-base:bookworm" && docker rmi --force "${repository}-base:bookworm" >/dev/null
   say "the lab's images are gone"
 }
 
-case "${1:-build}" in
-  build) build ;;
-  name) image_name ;;
-  kind) kind ;;
+word=${1:-build}
+[ $# -eq 0 ] || shift
+case "${word}" in
+  build)
+    [ $# -gt 0 ] || set -- $(wanted NODE_A NODE_B OBSERVER)
+    for os in "$@"; do
+      build "${os}"
+    done
+    ;;
+  name) image_name "${1:-${lab_os}}" ;;
+  kind)
+    # The nodes are what results are about.
+    [ $# -gt 0 ] || set -- $(wanted NODE_A NODE_B)
+    kind "$@"
+    ;;
   remove) remove ;;
-  *) die "unknown word '$1'; say build, name, kind or remove" ;;
+  *) die "unknown word '${word}'; say build, name, kind or remove" ;;
 esac

@@ -29,7 +29,8 @@ up() {
   say "creating the lab ${lab}: node-a, node-b, observer"
   play lab/create.yml || die "the lab could not be created; the reason is above"
   tools/image.sh kind
-  sed -n "s/.*\(real-time priority: [a-z ]*\).*/\1/p" "${log}" | head -n 1
+  # Each line once, and without what YAML or JSON puts around it.
+  grep -oE '(real-time priority|IPv6): [A-Za-z0-9_=, ]*' "${log}" | sort -u || true
 }
 
 down() {

@@ -47,6 +47,7 @@ step lint tools/lint.sh
 step unit tools/unit.sh
 step artifact tools/artifact.sh test
 step sanity tools/sanity.sh
+step 'labs side by side' tools/lab_test.sh
 for scenario in $(find molecule -mindepth 2 -maxdepth 2 -name molecule.yml | cut -d/ -f2 | sort); do
   step "scenario ${scenario}" tools/scenario.sh "${scenario}"
 done

@@ -18,8 +18,9 @@ positional: _input
 options:
   _input:
     description:
-      - The sites, each a dictionary with C(name) and either C(root) or C(upstream) (with C(servers)). Optional are
-        C(listen), C(server_names), C(index_page) and C(extra).
+      - The sites, each a dictionary with C(name) and either C(root) or C(upstream) (with C(servers), C(method) and
+        C(keepalive)). Optional are C(listen), C(server_names), C(index_page), C(tls) (with C(certificate) and C(key)),
+        C(tls_listen), C(redirect) and C(extra).
     type: list
     elements: dict
     required: true
@@ -39,6 +40,35 @@ options:
     description: The URL by which the node itself asks whether it is ready.
     type: str
     default: http://127.0.0.1/ha-pair/health
+  ipv6:
+    description: Whether the sites listen on IPv6 as well.
+    type: bool
+    default: false
+  files:
+    description:
+      - The text of the files on the controller that C(tls) names, by path. The filter
+        P(duplex.ha_pair.nginx_tls_paths#filter) says which those are.
+    type: dict
+    default: {}
+  tls_directory:
+    description: Where certificates and keys lie on the node.
+    type: str
+    default: /etc/nginx/ha-pair/tls
+  repository:
+    description: Where the package comes from, V(distribution) or V(nginx.org).
+    type: str
+    default: distribution
+  repository_url:
+    description: The URL of the repository, where it is not the distribution's.
+    type: str
+    default: ""
+  repository_key_url:
+    description: The https URL of the key of that repository, or the absolute path of a file on the controller.
+    type: str
+    default: ""
+  facts:
+    description: The facts of the node. Given those, a system that is not supported is refused.
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -54,14 +84,24 @@ _value:
   contains:
     sites:
       description:
-        - The sites with C(name), C(listen), C(server_names), C(root), C(index_page), C(upstream) (C(name), C(servers))
-          and C(extra) (lines).
+        - The sites with C(name), C(listen), C(tls_listen), C(servers) (the server blocks, with C(listens) in the words
+          of nginx, and C(redirect)), C(server_names), C(root), C(index_page), C(upstream) (C(name), C(servers),
+          C(method), C(keepalive)), C(tls) (the paths C(certificate) and C(key) on the node, and C(directives)) and
+          C(extra) (lines).
+        - No key is in there; the filter P(duplex.ha_pair.nginx_tls_files#filter) gives those.
       type: list
       elements: dict
     ports:
       description: All ports on which a site listens.
       type: list
       elements: int
+    tls_paths:
+      description: The paths of all certificates and keys on the node.
+      type: list
+      elements: str
+    repository:
+      description: The repository with C(url), and C(key_url) or C(key_file); nothing for the distribution's.
+      type: dict
     health_path:
       description: The path under which every site answers health checks.
       type: str
@@ -89,11 +129,29 @@ def nginx_sites(
     node_header: t.Any = "X-HA-Pair-Node",
     health_path: t.Any = "/ha-pair/health",
     health_url: t.Any = "http://127.0.0.1/ha-pair/health",
+    ipv6: t.Any = False,
+    files: t.Any = None,
+    tls_directory: str = "/etc/nginx/ha-pair/tls",
+    repository: t.Any = "distribution",
+    repository_url: t.Any = "",
+    repository_key_url: t.Any = "",
+    facts: t.Any = None,
 ) -> dict[str, t.Any]:
     """See DOCUMENTATION."""
     try:
         return build_sites(
-            sites, node_name=node_name, node_header=node_header, health_path=health_path, health_url=health_url
+            sites,
+            node_name=node_name,
+            node_header=node_header,
+            health_path=health_path,
+            health_url=health_url,
+            ipv6=ipv6,
+            files=files,
+            tls_directory=tls_directory,
+            repository=repository,
+            repository_url=repository_url,
+            repository_key_url=repository_key_url,
+            facts=facts,
         ).to_dict()
     except InputError as exc:
         raise AnsibleFilterError(f"duplex.ha_pair.nginx_sites refuses this input:\n{exc}") from exc

@@ -39,8 +39,8 @@ _value:
   contains:
     pairs:
       description:
-        - Pairs with C(members) (two names), C(instances) (VIPs by instance name) and C(vips) (dictionaries with
-          C(address) and C(instance), as M(duplex.ha_pair.vip_owner) takes them).
+        - Pairs with C(members) (two names), C(instances) (VIPs of both families by instance name) and C(vips)
+          (dictionaries with C(address) and C(instance), as M(duplex.ha_pair.vip_owner) takes them).
       type: list
       elements: dict
     warnings:
@@ -54,7 +54,7 @@ from collections.abc import Mapping, Sequence
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import InputError
-from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.build import build_inventory
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.inventory import build_inventory
 
 
 def pair_inventory(inventory: t.Any, hosts: Sequence[str] | None = None) -> dict[str, t.Any]:

@@ -78,15 +78,68 @@ _value:
       description: How long a crashed keepalived stays down, so that the peer has taken over before it is back.
       type: float
     services:
-      description: The tracked services with C(name), C(tracker), C(state_file) and C(check).
+      description:
+        - The tracked services with C(name), C(tracker), C(state_file), C(failing_tracker), C(failing_file) and
+          C(check).
       type: list
       elements: dict
     instances:
       description:
         - The VRRP instances with C(name), C(vrid), C(interface), C(mode), C(preferred), C(priority),
-          C(advert_interval), C(master_down_interval), C(preempt_delay), C(source), C(peers), C(vips) and C(services).
+          C(advert_interval), C(master_down_interval), C(preempt_delay), C(source), C(peers), C(vips) and C(services);
+          further C(family) (4 or 6), C(vrrp_version), C(multicast), C(sync_group), C(smtp_alert), C(witnesses),
+          C(track_interfaces), C(track_processes), C(tracking) (what stands in the instance) and C(options).
       type: list
       elements: dict
+    addresses:
+      description: All VIPs with C(address), C(prefix) and C(interface), as M(duplex.ha_pair.vip_owner) takes them.
+      type: list
+      elements: dict
+    firewall_sources:
+      description: Who may speak VRRP to this node, with C(family) (C(ipv4) or C(ipv6)) and C(address).
+      type: list
+      elements: dict
+    programs:
+      description: The programs that the inventory names, with C(path) and the C(user) that runs them.
+      type: list
+      elements: dict
+    sync_groups:
+      description: Instances that move together, with C(name), C(instances) and C(tracking).
+      type: list
+      elements: dict
+    probes:
+      description:
+        - What the prober asks, with C(name), C(kind), C(target), C(interval), C(timeout), C(fall), C(rise),
+          C(state_file) and C(gate).
+      type: list
+      elements: dict
+    track_files:
+      description: The files that keepalived watches, with C(tracker), C(file), C(weight) and C(reverse).
+      type: list
+      elements: dict
+    track_processes:
+      description: The processes that must run, with C(tracker), C(words), C(full_command), C(quorum) and C(weight).
+      type: list
+      elements: dict
+    router_id:
+      description: The name that keepalived gives itself.
+      type: str
+    global_options:
+      description: Raw lines for C(global_defs).
+      type: list
+      elements: str
+    daemon_options:
+      description: The C(file) with the options of the daemon, the C(variable) in it and its C(value).
+      type: dict
+    smtp:
+      description: Where mail goes, or nothing.
+      type: dict
+    hook:
+      description: The command of the user with C(command), C(user) and C(timeout), or nothing.
+      type: dict
+    secrets:
+      description: Passwords by instance, for the template of keepalived.conf only.
+      type: dict
     description:
       description: What the node itself keeps of all this, for the programs that run there.
       type: dict

@@ -50,10 +50,11 @@ _value:
       description:
         - A row per member and instance with C(pair), C(node), C(instance), C(state), C(vips), C(services), C(since),
           C(priority) and C(transitions).
+        - Each service is C(up), C(down) or C(failing), which means that it runs and does not answer.
       type: list
       elements: dict
     text:
-      description: The table, then what is wrong or missing, as lines for a person.
+      description: The table, then what is wrong, missing or to be looked after, as lines for a person.
       type: list
       elements: str
 """

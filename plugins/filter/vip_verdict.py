@@ -72,6 +72,12 @@ _value:
       description: Who is missing or cannot take over.
       type: list
       elements: str
+    warnings:
+      description:
+        - What does not change the result, such as a prober that does not run, so that a service that hangs would not be
+          noticed, or a gateway that does not answer.
+      type: list
+      elements: str
     text:
       description: All of this as lines for a person.
       type: list

@@ -12,15 +12,21 @@ author: duplex.ha_pair contributors (@duplex-ha)
 version_added: 0.1.0
 short_description: Install the programs that run on the nodes of a pair
 description:
-  - Installs the check script, the notify handler, the readiness test and the configuration test of this collection.
-    They share one archive, which is replaced in one step, so that a check that runs at that moment sees the old
+  - Installs the check script, the notify handler, the prober, the readiness test and the configuration test of this
+    collection, and the command C(ha-pair) that tells a person on the node what it does and why.
+  - They share one archive, which is replaced in one step, so that a check that runs at that moment sees the old
     programs or the new ones and never a mixture.
+  - All files belong to root. A file that changed hands or mode is put right as well.
   - The programs are those of the collection that the controller has; the module carries them to the node itself.
 options:
   directory:
     description: Where to install them. It must exist.
     type: path
     default: /usr/libexec/keepalived
+  command:
+    description: Where to install the command for a person. Its directory must exist.
+    type: path
+    default: /usr/bin/ha-pair
   interpreter:
     description: The Python (2.7, 3.6 or newer) that runs them.
     type: path
@@ -53,6 +59,7 @@ files:
 """
 
 import os
+import stat
 import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
@@ -61,17 +68,34 @@ from ansible_collections.duplex.ha_pair.plugins.module_utils._node import (
     addresses,
     arp,
     check,
+    command,
     config_test,
     errors,
     fifo,
+    files,
+    frozen,
+    guard,
+    hook,
     http_get,
+    journal,
     keepalived_data,
+    machine,
+    nd,
+    netlink,
+    node_report,
     notify,
     owner,
+    prober,
+    probes,
     programs,
     ready,
+    reasons,
+    scripts,
+    service,
     state,
+    survey,
     system,
+    wording,
 )
 
 # Named one by one: what is not imported here does not reach the node.
@@ -79,25 +103,46 @@ MODULES = (
     addresses,
     arp,
     check,
+    command,
     config_test,
     errors,
     fifo,
+    files,
+    frozen,
+    guard,
+    hook,
     http_get,
+    journal,
     keepalived_data,
+    machine,
+    nd,
+    netlink,
+    node_report,
     notify,
     owner,
+    prober,
+    probes,
     programs,
     ready,
+    reasons,
+    scripts,
+    service,
     state,
+    survey,
     system,
+    wording,
 )
+
+OWNER = (0, 0)  # root's, in root's group
 
 
 def read(path):
-    """(content, mode) of a file, (None, None) when there is none."""
+    """(content, (mode, uid, gid)) of a file, (None, None) when there is none; a link to one is none."""
     try:
         with open(path, "rb") as source:
-            return source.read(), os.fstat(source.fileno()).st_mode & 0o777
+            seen = os.fstat(source.fileno())
+            owned = (stat.S_IMODE(seen.st_mode), seen.st_uid, seen.st_gid)
+            return (None, None) if os.path.islink(path) else (source.read(), owned)
     except (IOError, OSError):
         return None, None
 
@@ -127,6 +172,8 @@ def write(module, path, mode, content):
         target.write(content)
     os.chmod(temporary, mode)
     module.atomic_move(temporary, path)
+    # Moving kept what the old file had.
+    os.chown(path, *OWNER)
     os.chmod(path, mode)
 
 
@@ -134,6 +181,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "directory": {"type": "path", "default": "/usr/libexec/keepalived"},
+            "command": {"type": "path", "default": programs.COMMAND},
             "interpreter": {"type": "path", "default": "/usr/bin/python3"},
         },
         supports_check_mode=True,
@@ -142,11 +190,12 @@ def main():
     if not os.path.isdir(directory) and not module.check_mode:
         module.fail_json(msg="%s: is not a directory; make it first" % directory)
     names = ["__init__"] + [part.__name__.rpartition(".")[2] for part in MODULES]
-    wanted = programs.plan(directory, module.params["interpreter"], programs.sources(_node.__name__, names))
+    files = programs.sources(_node.__name__, names)
+    wanted = programs.plan(directory, module.params["interpreter"], files, module.params["command"])
     written, diff = [], []
     for path, mode, content in wanted:
-        before, before_mode = read(path)
-        if before == content and before_mode == mode:
+        before, owned = read(path)
+        if before == content and owned == (mode,) + OWNER:
             continue
         if not module.check_mode:
             write(module, path, mode, content)

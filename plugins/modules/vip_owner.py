@@ -17,8 +17,8 @@ author:
   - duplex.ha_pair contributors (@duplex-ha)
 description:
   - Looks at each virtual address from one host in independent ways. The kernel tells whether the host holds it,
-    keepalived and the state file of the notify handler tell the VRRP state, ARP tells which other machines answer
-    for it, and an HTTP answer through the address tells which node serves it.
+    keepalived and the state file of the notify handler tell the VRRP state, ARP (Neighbour Discovery for IPv6) tells
+    which other machines answer for it, and an HTTP answer through the address tells which node serves it.
   - Reports what it sees and judges nothing.
     The filter P(duplex.ha_pair.vip_verdict#filter) joins the reports of all hosts.
   - Runs on the nodes of a pair and on any other host of their network, which then is an observer.
@@ -51,7 +51,7 @@ options:
     default: /run/keepalived/ha-pair/state.json
   ask_arp:
     description:
-      - Whether to ask by ARP who has each IPv4 address.
+      - Whether to ask the link who has each address, by ARP or, for IPv6, by Neighbour Discovery.
       - Needs root or CAP_NET_RAW. Without it the report says so.
     type: bool
     default: true
@@ -200,9 +200,27 @@ vip_owner:
       sample:
         web: {daemon_state: MASTER, file_state: MASTER, agree: true, since: 1795249190.1, priority: 250, transitions: 3}
     services:
-      description: The tracked services of this node, each V(up) or V(down) by its state file.
+      description:
+        - The tracked services of this node by the files that keepalived watches. V(up), V(down), or V(failing) for one
+          that runs and does not answer the prober.
       type: dict
       sample: {nginx: up}
+    prober:
+      description: The prober of this node, which notices a service that hangs and a gateway that cannot be reached.
+      type: dict
+      contains:
+        running:
+          description: Whether it wrote its report within the last 5 seconds. V(false) also where nothing is probed.
+          type: bool
+        problem:
+          description: Why it is taken not to run or what it complains of, else V(null).
+          type: str
+        probes:
+          description:
+            - By name whether its file says C(failing) to keepalived, whether it is C(gated), which is not asked because
+              the service is down, and the C(problem) of the last answer, or V(null).
+          type: dict
+      sample: {running: true, problem: null, probes: {nginx: {failing: false, gated: false, problem: null}}}
     interfaces:
       description: Interfaces of this host with hardware address and addresses.
       type: list
@@ -237,8 +255,9 @@ vip_owner:
           elements: str
         arp:
           description:
-            - Whether ARP was C(asked) and on which C(interface), the C(answers) of other machines by MAC address,
+            - Whether the link was C(asked) and on which C(interface), the C(answers) of other machines by MAC address,
               and the C(problem) if there was one.
+            - Asked by ARP, or by Neighbour Discovery when the address is IPv6.
           type: dict
         identity:
           description: Whether the identity was C(asked), which node named itself, the HTTP status, the problem.

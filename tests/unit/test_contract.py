@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.inputs import (
-    INSTANCE_KEYS,
-    KNOWN,
-    PREFIXES,
-    SERVICE_KEYS,
-    VARIABLES,
-)
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.daemon_inputs import SMTP_KEYS
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.inputs import KNOWN, PREFIXES, VARIABLES
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.instance_inputs import INSTANCE_KEYS
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.service_inputs import SERVICE_KEYS
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.tracking_inputs import PROCESS_KEYS, WITNESS_KEYS
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.vip_inputs import VIP_KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
@@ -68,7 +67,7 @@ def test_every_option_carries_the_name_of_the_role_and_a_description(role: str) 
 @pytest.mark.parametrize("role", ROLES)
 def test_the_readme_names_every_option_and_no_other(role: str) -> None:
     readme = (ROOT / "roles" / role / "README.md").read_text(encoding="utf-8")
-    named = set(re.findall(rf"`({role}_[a-z_]+)`", readme))
+    named = set(re.findall(rf"`({role}_[a-z0-9_]+)`", readme))
     assert named == set(options(role))
 
 
@@ -93,5 +92,6 @@ def test_a_typing_error_is_noticed_in_the_variables_of_every_role() -> None:
 
 def test_the_readme_of_keepalived_names_every_option_of_an_instance() -> None:
     readme = (ROOT / "roles/keepalived/README.md").read_text(encoding="utf-8")
-    missing = [key for key in (*INSTANCE_KEYS, *SERVICE_KEYS) if f"`{key}`" not in readme]
+    keys = (*INSTANCE_KEYS, *SERVICE_KEYS, *VIP_KEYS, *PROCESS_KEYS, *WITNESS_KEYS, *SMTP_KEYS)
+    missing = [key for key in keys if f"`{key}`" not in readme]
     assert missing == []

@@ -1,7 +1,7 @@
 # Copyright: duplex.ha_pair contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The notify handler: keeps an honest record of this node's VRRP state, and takes stale addresses of ours away.
+"""The notify handler: keeps an honest record of this node's VRRP state, and does what a dead or frozen daemon cannot.
 
 What comes through the FIFO comes in order, but not everything comes: events are lost while keepalived reloads and when
 nobody reads, and a daemon that is killed cannot report it. So events are news, and the daemon's own data, the process
@@ -16,95 +16,41 @@ import json
 import os
 import select
 import signal
-import socket
-import sys
 
-from . import addresses, state
+from . import frozen, journal, service, state
 from .errors import NodeError
 from .fifo import Fifo
-from .system import STATE_DIRECTORY, System, read_text, write_atomically
+from .guard import CHECK_INTERVAL, SETTLE, AddressGuard, disagreements, virtual_addresses
+from .hook import Hook
+from .system import SCRIPT_ACCOUNT, STATE_DIRECTORY, System, read_text, write_atomically
 
 __metaclass__ = type
 
+IDENTIFIER = "ha-pair-notify"
 TICK = 1.0
-# While a dead daemon's addresses stand here, how often it is asked whether another node has taken them over.
-STALE_INTERVAL = 0.1
-CHECK_INTERVAL = 5.0
 DUMP_TIMEOUT = 1.0
-# How long a daemon that just started has to report by itself before its data is asked for.
-SETTLE = 1.0
-
-
-def service_manager(message):
-    """Tell systemd, when there is one that listens."""
-    path = os.environ.get("NOTIFY_SOCKET")
-    if not path:
-        return
-    if path.startswith("@"):
-        path = "\0" + path[1:]
-    talk = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    try:
-        talk.settimeout(0.1)
-        talk.sendto(message.encode("utf-8"), path)
-    except (IOError, OSError) as exc:
-        log("cannot tell systemd %s: %s" % (message.splitlines()[0], exc))
-    finally:
-        talk.close()
-
-
-def log(line):
-    """One line to the journal, at once."""
-    # ASCII whatever the locale of the unit is: a strange name must not end the handler.
-    sys.stdout.write(line.encode("ascii", "backslashreplace").decode("ascii") + "\n")
-    sys.stdout.flush()
-
-
-def virtual_addresses(description):
-    """Every VIP of the description, with the name of its instance."""
-    return [
-        dict(vip, instance=name)
-        for name, instance in sorted((description or {}).get("instances", {}).items())
-        for vip in instance.get("vips", [])
-    ]
-
-
-def disagreements(record, vips, interfaces):
-    """Instances whose recorded state and whose addresses in the kernel do not go together."""
-    wrong = []
-    for name, entry in sorted(record["instances"].items()):
-        held = [bool(addresses.holders(interfaces, vip["address"])) for vip in vips if vip["instance"] == name]
-        master = entry["state"] == "MASTER"
-        if held and (entry["state"] == "UNKNOWN" or (not all(held) if master else any(held))):
-            wrong.append(name)
-    return wrong
-
-
-def stale_addresses(vips, interfaces):
-    """Where VIPs of ours stand in the kernel: address, prefix and interface as the kernel has them."""
-    return [
-        {"address": vip["address"], "prefix": prefix, "interface": interface}
-        for vip in vips
-        for interface, prefix in addresses.holders(interfaces, vip["address"])
-    ]
 
 
 class Handler(object):
     """The loop and what it remembers; `system` is the world, `say` the journal."""
 
-    def __init__(self, system, say=log, tell=service_manager):
-        self._system, self._say, self._tell = system, say, tell
+    def __init__(self, system, say=None, tell=service.tell):
+        self._system, self._journal, self._tell = system, say or journal.Journal(IDENTIFIER), tell
         self._description, self._stamp, self._problems = None, None, {}
         self.record = None
         self._read_description()
         directory = (self._description or {}).get("state_directory", STATE_DIRECTORY)
         self.state_file = os.path.join(directory, "state.json")
         self._fifo = Fifo(os.path.join(directory, "notify.fifo"))
-        self._track = os.path.join(directory, "track")
+        self._directory = directory
         self._programs = system.program_stamp()
         now = system.now()
         self.record = state.load(read_text(self.state_file), self._node(), system.boot_id(), now, self._names())
-        self._daemon = None
-        self._askers, self._answers, self._asked = {}, {}, None
+        self._daemon, self._killed = None, None
+        self._announced = self.record
+        self._addresses = AddressGuard(system, self._say, self._try)
+        self._freeze = frozen.FreezeGuard(system)
+        self._hook = Hook(system, self._say)
         self._written = self._checked = self._ticked = None
         self._reconcile_at = system.monotonic()
         self._wake_out, self._wake_in = os.pipe()
@@ -130,7 +76,8 @@ class Handler(object):
     def cycle(self, timeout=None):
         """Wait for an event or the next tick, then do what there is to do."""
         if timeout is None:
-            timeout = STALE_INTERVAL if self._askers else TICK
+            due = self._freeze.remaining(self._advert_interval())
+            timeout = min(TICK, self._addresses.interval, TICK if due is None else due)
         idle = self._wait(timeout)
         if self._reload:
             self._reload, self._stamp = False, None
@@ -145,8 +92,8 @@ class Handler(object):
         os.write(self._wake_in, b"r")
 
     def close(self):
-        for key in list(self._askers):
-            self._drop_asker(key)
+        self._addresses.close()
+        self._hook.close()
         self._fifo.close()
         os.close(self._wake_in)
         os.close(self._wake_out)
@@ -157,7 +104,8 @@ class Handler(object):
         """True when nothing came; the other machines' ARP traffic wakes us and is nothing."""
         deadline = self._system.monotonic() + timeout
         while True:
-            sources = self._fifo.descriptors() + list(self._askers.values()) + [self._wake_out]
+            askers = self._addresses.sources()
+            sources = self._fifo.descriptors() + list(askers) + self._hook.sources() + [self._wake_out]
             try:
                 ready = select.select(sources, [], [], max(0.0, deadline - self._system.monotonic()))[0]
             except (IOError, OSError, select.error) as exc:
@@ -166,24 +114,17 @@ class Handler(object):
                 return False
             if self._wake_out in ready:
                 os.read(self._wake_out, 64)
-            for key, asker in list(self._askers.items()):
+            for asker, key in askers.items():
                 if asker in ready:
                     ready.remove(asker)
-                    self._try("stale %s" % key, self._hear, key)
-            if ready or any(self._answers.values()):
+                    self._try("stale %s" % key, self._addresses.hear, key)
+            if ready or self._addresses.answered:
                 return False
             if self._system.monotonic() >= deadline:
                 return True
 
-    def _hear(self, key):
-        try:
-            self._answers[key] = self._answers.get(key, set()) | self._askers[key].receive()
-        except NodeError:
-            self._drop_asker(key)
-            raise
-
     def _work(self, force=False):
-        before, now = self.record, self._system.now()
+        now = self._system.now()
         lines = self._fifo.read_lines()
         if lines:
             self._apply_lines(lines, now)
@@ -193,16 +134,78 @@ class Handler(object):
             self._read_description()
             self._open_fifo()
             self._look_at_programs()
-        if tick or lines or self._askers:
+        if tick or lines or self._addresses.active:
             self._look_at_daemon(now)
+        self._look_for_freeze(now)
         self._look_at_truth(now)
-        for line in state.changes(before, self.record):
-            self._say(line)
-        self._write(now, before)
-        if tick or lines or self._askers:
-            self._look_at_stale_addresses()
+        self._announce(now)
+        if tick or lines or self._addresses.active:
+            self._addresses.look(self._description, self.record, self._daemon, self._look_again)
+        # Last, for it starts programs.
+        self.record = self._hook.look(self._description, self.record)
+        self._announce(now)
         if tick:
             self._tell("WATCHDOG=1")
+
+    def _announce(self, now):
+        """Say what is new and put it into the state file."""
+        before, self._announced = self._announced, self.record
+        changes = [] if self.record is before else state.changes(before, self.record)
+        for change in changes:
+            self._say_change(change)
+        if changes:
+            self._addresses.hurry()
+        self._write(now, before)
+
+    def _say_change(self, change):
+        if change["kind"] == "daemon":
+            self._say(
+                change["line"],
+                message_id=journal.DAEMON_CHANGE,
+                priority=journal.WARNING if change["new"] == state.CRASHED else None,
+                HA_PAIR_OLD_STATE=change["old"],
+                HA_PAIR_NEW_STATE=change["new"],
+            )
+            return
+        vips = [vip["address"] for vip in virtual_addresses(self._description) if vip["instance"] == change["name"]]
+        self._say(
+            change["line"],
+            message_id=journal.INSTANCE_CHANGE,
+            priority=journal.WARNING if change["new"] in ("FAULT", "CRASHED") else journal.NOTICE,
+            HA_PAIR_INSTANCE=change["name"],
+            HA_PAIR_OLD_STATE=change["old"],
+            HA_PAIR_NEW_STATE=change["new"],
+            HA_PAIR_VRRP_PRIORITY=change["priority"],
+            HA_PAIR_VIPS=" ".join(vips),
+        )
+
+    def _look_again(self):
+        """(record, daemon) as they are now."""
+        now = self._system.now()
+        lines = self._fifo.read_lines()
+        if lines:
+            self._apply_lines(lines, now)
+        self._look_at_daemon(now)
+        return self.record, self._daemon
+
+    def _advert_interval(self):
+        return frozen.advert_interval(self._description, self.record, self._addresses.standing)
+
+    def _look_for_freeze(self, now):
+        """Kill a daemon that is there and does not run: to its peer it is dead, and nobody else ends it."""
+        daemon = self._daemon
+        why = self._freeze.look(daemon, self._advert_interval())
+        if why is None:
+            return
+        self._say(
+            "keepalived (pid %d) is frozen: %s; killing it, systemd starts it again" % (daemon["pid"], why),
+            message_id=journal.GUARD_ACTION,
+            priority=journal.WARNING,
+        )
+        self._try("kill", self._system.kill_daemon, daemon)
+        # Should it hang in the kernel, it stays there; whatever it is, it is not running.
+        self._daemon, self._killed = None, _identity(daemon)
+        self.record = state.apply_daemon_gone(self.record, "signal", now)
 
     def _apply_lines(self, lines, now):
         events = [state.parse_line(line) for line in lines]
@@ -217,6 +220,8 @@ class Handler(object):
     def _look_at_daemon(self, now):
         """Notice a daemon that came or went, whether or not it said so."""
         daemon = self._system.daemon()
+        if daemon is not None and _identity(daemon) == self._killed:
+            daemon = None
         if daemon is None:
             gone = self.record["daemon"]["state"] in (state.STOPPED, state.CRASHED)
             if self._daemon is not None or not gone:
@@ -255,81 +260,26 @@ class Handler(object):
         if lines:
             self._apply_lines(lines, self._system.now())
 
-    def _look_at_stale_addresses(self):
-        """A dead daemon's addresses go as soon as another node answers for them, and stay while nobody does."""
-        if self._daemon is not None:
-            for key in list(self._askers):
-                self._drop_asker(key)
-            return
-        clock = self._system.monotonic()
-        if self._asked is not None and clock - self._asked < STALE_INTERVAL and not any(self._answers.values()):
-            return
-        self._asked = clock
-        interfaces = self._try("kernel", self._system.interfaces)
-        if interfaces is None:
-            return
-        vips = virtual_addresses(self._description)
-        stale = stale_addresses(vips, interfaces)
-        for key in set(self._askers) - {entry["address"] for entry in stale}:
-            self._drop_asker(key)
-        for entry in stale:
-            self._try("stale %s" % entry["address"], self._ask_or_remove, entry, interfaces, vips)
-
-    def _ask_or_remove(self, entry, interfaces, vips):
-        key = entry["address"]
-        if addresses.parse_address(key)[0] != 4:
-            raise NodeError(
-                "%s: stands on %s without keepalived, and ARP cannot ask who has an IPv6 address; "
-                "start keepalived, it takes it away or needs it" % (key, entry["interface"])
-            )
-        if key not in self._askers:
-            self._askers[key] = self._system.asker(
-                interfaces, entry["interface"], key, [vip["address"] for vip in vips]
-            )
-            self._say(
-                "%s stands on %s without keepalived: asking whether another node has it" % (key, entry["interface"])
-            )
-        others = self._answers.pop(key, set())
-        # The daemon may be back by now, and then the address is its own affair.
-        if others and self._system.daemon() is None:
-            self._system.remove_address(key, entry["prefix"], entry["interface"])
-            self._say(
-                "%s/%d removed from %s: %s answers for it and keepalived does not run here"
-                % (key, entry["prefix"], entry["interface"], ", ".join(sorted(others)))
-            )
-            return
-        try:
-            self._askers[key].send()
-        except NodeError:
-            self._drop_asker(key)
-            raise
-
-    def _drop_asker(self, key):
-        self._answers.pop(key, None)
-        self._askers.pop(key).close()
-
     def _open_fifo(self):
         """Keep FIFO and directory of tracked files there; keepalived holds on to deleted ones until it reloads."""
         opened = self._try("fifo", self._fifo.ensure)
-        made = self._try("track", self._make_track_directory)
+        make = self._system.make_directory
+        made = [path for path, owner in self._directories() if self._try(path, make, path, owner)]
         if self._written is None or not (opened or made):
             return
-        self._say("made %s anew" % (self._track if made else self._fifo.path))
+        self._say("made %s anew" % ", ".join(made or [self._fifo.path]))
         # Nobody knows what was said while nobody listened.
         self._reconcile_at = self._system.monotonic()
         daemon = self._system.daemon()
         if daemon is not None:
             self._try("reload", self._system.reload_daemon, daemon)
 
-    def _make_track_directory(self):
-        if os.path.isdir(self._track):
-            return False
-        try:
-            os.makedirs(self._track)
-            os.chmod(self._track, 0o755)
-        except (IOError, OSError) as exc:
-            raise NodeError("%s: cannot be made (%s); remove what is in its place" % (self._track, exc.strerror))
-        return True
+    def _directories(self):
+        """[(path, owner)] of the files that keepalived watches."""
+        found = [(os.path.join(self._directory, "track"), "root")]
+        if (self._description or {}).get("probes"):
+            found.append((os.path.join(self._directory, "failing"), SCRIPT_ACCOUNT))
+        return found
 
     def _look_at_programs(self):
         """New programs are installed in one step; systemd starts this one again with them."""
@@ -375,6 +325,9 @@ class Handler(object):
             return None
         self._problems.pop(topic, None)
         return result
+
+    def _say(self, line, **fields):
+        self._journal(line, HA_PAIR_NODE=self._node(), **fields)
 
     def _complain(self, topic, problem):
         if self._problems.get(topic) != problem:

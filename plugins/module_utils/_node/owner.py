@@ -1,9 +1,11 @@
 # Copyright: duplex.ha_pair contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What this host sees of the owner of each VIP: kernel, keepalived, state file, ARP, identity."""
+"""What this host sees of the owner of each VIP: kernel, keepalived, state file, neighbours on the link, identity."""
 
 from __future__ import absolute_import, division, print_function
+
+import json
 
 from . import addresses, arp, state
 from .errors import NodeError
@@ -14,6 +16,9 @@ __metaclass__ = type
 
 DUMP_TIMEOUT = 2.0
 RELOOK = 0.5
+PROBER_SCHEMA = 1
+# The prober writes its report every second: an older one is of a prober that is gone or stuck.
+PROBER_FRESH = 5.0
 
 
 def described_vips(description):
@@ -139,13 +144,11 @@ def keepalived_view(system):
 
 
 def arp_question(vip, interfaces, virtual, wanted, interface):
-    """The ARP view before anybody is asked: on which interface, or why not at all."""
+    """The view of the link before anybody is asked, by ARP or Neighbour Discovery: where, or why not at all."""
     name = interface or addresses.subnet_interface(interfaces, vip["address"], virtual) or vip["interface"]
     view = {"asked": False, "interface": name, "answers": [], "problem": None}
     if not wanted:
         return view
-    if addresses.parse_address(vip["address"])[0] != 4:
-        return dict(view, problem="not asked: IPv6")
     if name is None:
         return dict(
             view,
@@ -155,27 +158,52 @@ def arp_question(vip, interfaces, virtual, wanted, interface):
     return dict(view, asked=True)
 
 
+class _Question(object):
+    """An asker whose trouble is its own: the questions that are asked at the same time still get their answers."""
+
+    def __init__(self, asker):
+        self._asker = asker
+        self.problem = None
+
+    def fileno(self):
+        return self._asker.fileno()
+
+    def send(self):
+        try:
+            self._asker.send()
+        except NodeError as exc:
+            self.problem = self.problem or str(exc)
+
+    def receive(self):
+        try:
+            return self._asker.receive()
+        except NodeError as exc:
+            self.problem = self.problem or str(exc)
+            return set()
+
+    def close(self):
+        self._asker.close()
+
+
 def ask_all(system, views, interfaces, virtual, timeout):
     """Ask every question of {address: view} at once; who else answers for each. A host never hears itself."""
     asked = dict(views)
-    askers = {}
+    questions = {}
     try:
         for address, view in views.items():
             if not view["asked"]:
                 continue
             try:
-                askers[address] = system.asker(interfaces, view["interface"], address, virtual)
+                questions[address] = _Question(system.asker(interfaces, view["interface"], address, virtual))
             except NodeError as exc:
                 asked[address] = dict(view, asked=False, problem=str(exc))
-        try:
-            for address, answers in (arp.ask(askers, timeout) if askers else {}).items():
-                asked[address] = dict(views[address], answers=answers)
-        except NodeError as exc:
-            for address in askers:
-                asked[address] = dict(views[address], asked=False, problem=str(exc))
+        for address, answers in (arp.ask(questions, timeout) if questions else {}).items():
+            # What was heard is evidence, also when the link broke afterwards.
+            problem = None if answers else questions[address].problem
+            asked[address] = dict(views[address], asked=problem is None, answers=answers, problem=problem)
     finally:
-        for asker in askers.values():
-            asker.close()
+        for question in questions.values():
+            question.close()
     return asked
 
 
@@ -243,21 +271,85 @@ def observe(system, params):
         },
         "instances": instances,
         "services": tracked_services(system, description),
+        "prober": prober_view(system, description),
         "interfaces": interfaces,
         "vips": seen,
     }
 
 
 def tracked_services(system, description):
-    """Every tracked service of this node with what its state file says: up or down. Anything but a 1 is down."""
+    """Every tracked service of this node with what its files say: up, down or failing.
+
+    The files are read as keepalived reads them: anything but a 1 is down, and only a service that is up and probed can
+    be failing.
+    """
     if not description:
         return {}
-    directory = "%s/track" % description.get("state_directory", STATE_DIRECTORY)
+    directory = description.get("state_directory", STATE_DIRECTORY)
     names = {name for part in description["instances"].values() for name in part.get("services", [])}
-    return {
-        name: "up" if (system.read("%s/%s" % (directory, name)) or "").strip() == "1" else "down"
-        for name in sorted(names)
-    }
+    probed = {probe["name"]: probe["state_file"] for probe in description.get("probes", [])}
+    states_by_name = {}
+    for name in sorted(names):
+        if not reads_one(system, "%s/track/%s" % (directory, name)):
+            states_by_name[name] = "down"
+        else:
+            failing = name in probed and reads_one(system, probed[name])
+            states_by_name[name] = "failing" if failing else "up"
+    return states_by_name
+
+
+def reads_one(system, path):
+    """Whether a tracked file holds a 1."""
+    return (system.read(path) or "").strip() == "1"
+
+
+def read_prober_report(system, description):
+    """(report, problem) of the prober; a report that is not fresh is none."""
+    path = "%s/failing/.prober.json" % description.get("state_directory", STATE_DIRECTORY)
+    text = system.read(path)
+    if text is None:
+        return None, "%s: is not there; see that ha-pair-prober.service runs" % path
+    try:
+        report = json.loads(text)
+        written_at, probes = float(report["written_at"]), report["probes"]
+        known = report["schema"] == PROBER_SCHEMA and all(isinstance(entry, dict) for entry in probes.values())
+    except (ValueError, TypeError, KeyError, AttributeError):
+        known = False
+    if not known:
+        return None, "%s: is not a report of schema %d; restart ha-pair-prober.service" % (path, PROBER_SCHEMA)
+    age = system.now() - written_at
+    if abs(age) > PROBER_FRESH:
+        when = "was written %d s ago" % age if age > 0 else "is dated %d s ahead of the clock" % -age
+        return None, "%s: %s, not within %d s; see that ha-pair-prober.service runs" % (path, when, PROBER_FRESH)
+    return report, None
+
+
+def prober_view(system, description):
+    """Whether the prober runs and what each probe says; without probes there is nothing to miss."""
+    view = {"running": False, "problem": None, "probes": {}}
+    if not description or not description.get("probes"):
+        return view
+    report, problem = read_prober_report(system, description)
+    entries = report["probes"] if report else {}
+    for probe in description["probes"]:
+        entry = entries.get(probe["name"])
+        if report is not None and entry is None:
+            trouble = "is not asked; restart ha-pair-prober.service"
+        elif entry is None:
+            trouble = None
+        elif entry.get("failing"):
+            trouble = entry.get("last_problem") or "does not answer"
+        else:
+            # A probe that cannot ask has no evidence, and says so.
+            trouble = entry.get("problem")
+        view["probes"][probe["name"]] = {
+            # keepalived goes by the file, whoever wrote it.
+            "failing": reads_one(system, probe["state_file"]),
+            "gated": bool(entry and entry.get("gated")),
+            "problem": trouble,
+        }
+    complaints = "; ".join((report or {}).get("problems") or [])
+    return dict(view, running=report is not None, problem=problem or complaints or None)
 
 
 def _instance_of(address, dump):

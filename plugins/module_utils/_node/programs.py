@@ -21,8 +21,11 @@ PROGRAMS = {
     "ha-pair-check": "check",
     "ha-pair-config-test": "config_test",
     "ha-pair-notify": "notify",
+    "ha-pair-prober": "prober",
     "ha-pair-ready": "ready",
 }
+# What a person calls lies where a shell finds it; the others are called by systemd and keepalived, by their full path.
+COMMAND, COMMAND_MODULE = "/usr/bin/ha-pair", "command"
 
 _LAUNCHER = """#!%(interpreter)s -Es
 # Installed by duplex.ha_pair; changes are lost at the next deployment.
@@ -64,12 +67,12 @@ def launcher(directory, interpreter, module):
     }
 
 
-def plan(directory, interpreter, files):
+def plan(directory, interpreter, files, command=COMMAND):
     """What is to be on the node: (path, mode, content as bytes), the archive first, because launchers need it."""
     wanted = [("%s/%s" % (directory, ARCHIVE), 0o644, archive(files))]
-    for name in sorted(PROGRAMS):
-        text = launcher(directory, interpreter, PROGRAMS[name])
-        wanted.append(("%s/%s" % (directory, name), 0o755, text.encode("utf-8")))
+    launchers = [("%s/%s" % (directory, name), PROGRAMS[name]) for name in sorted(PROGRAMS)]
+    for path, module in launchers + [(command, COMMAND_MODULE)]:
+        wanted.append((path, 0o755, launcher(directory, interpreter, module).encode("utf-8")))
     return wanted
 
 

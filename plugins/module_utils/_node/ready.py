@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from .http_get import HttpError, get, healthy, split_url
+from .check import problem_of, refuse_wrong
 
 __metaclass__ = type
 
@@ -30,38 +30,58 @@ def write_state(path, up):
         target.write(u"1\n" if up else u"0\n")
 
 
-def wait_until_healthy(url, timeout, ask=get, clock=_clock, sleep=time.sleep):
-    """None as soon as the URL answers well, else the last problem when the time is over."""
+def wait_until_healthy(ask, timeout, clock=_clock, sleep=time.sleep):
+    """None as soon as ask(timeout) gives None, a good answer, else the last problem when the time is over."""
     deadline, pause, problem = clock() + timeout, FIRST_PAUSE, None
     while True:
         left = deadline - clock()
         if left <= 0:
-            return problem or "%s: was never asked" % url
-        try:
-            status = ask(url, min(left, LONGEST_ANSWER))[0]
-            if healthy(status):
-                return None
-            problem = "%s: answered %d" % (url, status)
-        except HttpError as exc:
-            # The last question is cut short by the deadline, and that is not what is wrong.
-            problem = problem if problem and left < LONGEST_PAUSE else str(exc)
+            return problem or "nobody was asked"
+        found = ask(min(left, LONGEST_ANSWER))
+        if found is None:
+            return None
+        # The last question is cut short by the deadline, and that is not what is wrong.
+        if problem is None or left >= LONGEST_PAUSE:
+            problem = found
         sleep(max(0.0, min(pause, deadline - clock())))
         pause = min(pause * 1.5, LONGEST_PAUSE)
+
+
+def _ask_command(argv):
+    # Imported late: most services are asked by URL.
+    from .probes import CannotAskError, CommandAsker
+
+    asker = CommandAsker(argv)
+
+    def ask(timeout):
+        try:
+            return asker.ask(timeout)
+        except CannotAskError as exc:
+            return str(exc)
+
+    return ask
 
 
 def main(arguments=None):
     """0 with "1" in the file when the service is ready, 1 with "0" in the file when it is not in time."""
     parser = argparse.ArgumentParser(prog="ha-pair-ready", description="Write a service's state when it is ready.")
-    parser.add_argument("--url", default="", help="what must answer 200..399; without it the service is ready at once")
+    parser.add_argument("--url", default="", help="what must answer: http and https 200..399, tcp a connection")
     parser.add_argument("--timeout", type=float, default=30.0, help="seconds to wait")
     parser.add_argument("--file", required=True, help="the state file")
+    parser.add_argument(
+        "command", nargs="*", help="after --: a command that must end with 0; without it and --url, ready at once"
+    )
     options = parser.parse_args(arguments)
+    if options.url and options.command:
+        parser.error("--url %s and a command: give one of them" % options.url)
     problem = None
-    if options.url:
+    if options.command:
+        problem = wait_until_healthy(_ask_command(options.command), options.timeout)
+    elif options.url:
         try:
-            split_url(options.url)
-            problem = wait_until_healthy(options.url, options.timeout)
-        except HttpError as exc:
+            refuse_wrong(options.url)
+            problem = wait_until_healthy(lambda timeout: problem_of(options.url, timeout), options.timeout)
+        except ValueError as exc:
             problem = str(exc)
     try:
         write_state(options.file, problem is None)

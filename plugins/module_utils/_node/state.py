@@ -18,6 +18,7 @@ SCHEMA = 1
 HISTORY = 20
 
 RUNNING, STOPPED, CRASHED, UNKNOWN = "running", "stopped", "crashed", "unknown"
+UNKNOWN_STATE = "UNKNOWN"
 # Instance states that say the daemon is gone.
 GONE_STATES = ("STOPPED", "CRASHED")
 
@@ -89,6 +90,8 @@ def parse_record(text):
         isinstance(entry, dict) and all(key in entry for key in needed) and isinstance(entry["history"], list)
         for entry in instances.values()
     ):
+        return None
+    if not isinstance(record.get("told", {}), dict):
         return None
     return record
 
@@ -194,29 +197,57 @@ def reconcile(record, observed, now):
 
 
 def changes(before, after):
-    """What changed from one record to the next, one line each, for the journal."""
-    lines = []
+    """What changed from one record to the next: kind (daemon or instance), name, old and new state, and one line."""
+    found = []
     old, new = before["daemon"], after["daemon"]
     if (old["state"], old["pid"]) != (new["state"], new["pid"]):
         detail = "pid %s" % new["pid"] if new["state"] == RUNNING else "result %s" % (new["result"] or "unknown")
-        lines.append("keepalived: %s -> %s (%s)" % (old["state"], new["state"], detail))
+        line = "keepalived: %s -> %s (%s)" % (old["state"], new["state"], detail)
+        found.append(_change("daemon", None, old["state"], new["state"], None, line))
     for name in sorted(set(before["instances"]) | set(after["instances"])):
         was, is_now = before["instances"].get(name), after["instances"].get(name)
         if is_now is None:
-            lines.append("instance %s: %s -> no longer configured" % (name, was["state"]))
+            line = "instance %s: %s -> no longer configured" % (name, was["state"])
+            found.append(_change("instance", name, was["state"], None, None, line))
         elif was is None or was["state"] != is_now["state"] or was["transitions"] != is_now["transitions"]:
             steps = is_now["transitions"] - (was["transitions"] if was else 0)
-            lines.append(
-                "instance %s: %s -> %s (priority %s%s)"
-                % (
-                    name,
-                    was["state"] if was else "new",
-                    is_now["state"],
-                    "unknown" if is_now["priority"] is None else is_now["priority"],
-                    ", %d changes at once" % steps if steps > 1 else "",
-                )
+            line = "instance %s: %s -> %s (priority %s%s)" % (
+                name,
+                was["state"] if was else "new",
+                is_now["state"],
+                "unknown" if is_now["priority"] is None else is_now["priority"],
+                ", %d changes at once" % steps if steps > 1 else "",
             )
-    return lines
+            old_state = was["state"] if was else None
+            found.append(_change("instance", name, old_state, is_now["state"], is_now["priority"], line))
+    return found
+
+
+def _change(kind, name, old, new, priority, line):
+    return {"kind": kind, "name": name, "old": old, "new": new, "priority": priority, "line": line}
+
+
+def untold(record):
+    """[(instance, old state, new state, priority)] that the user's hook has not been told.
+
+    UNKNOWN is never told: it is no state, only that nobody has said one yet. Neither is it news that keepalived does
+    not run where it has not been seen running.
+    """
+    told, found = record.get("told", {}), []
+    for name, entry in sorted(record["instances"].items()):
+        known, now = told.get(name, UNKNOWN_STATE), entry["state"]
+        if now in (known, UNKNOWN_STATE) or (known == UNKNOWN_STATE and now in GONE_STATES):
+            continue
+        found.append((name, known, now, entry["priority"]))
+    return found
+
+
+def tell(record, name, state):
+    """The record in which the user's hook has been told this state; instances that are gone are forgotten."""
+    result = copy.deepcopy(record)
+    told = dict(result.get("told", {}), **{str(name): state})
+    result["told"] = {known: word for known, word in told.items() if known in result["instances"]}
+    return result
 
 
 def _time(since, now):

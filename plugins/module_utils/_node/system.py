@@ -10,6 +10,8 @@ import io
 import json
 import os
 import platform
+import pwd
+import select
 import signal
 import stat
 import subprocess
@@ -17,16 +19,20 @@ import tempfile
 import threading
 import time
 
-from . import addresses, arp, keepalived_data
+from . import addresses, arp, frozen, keepalived_data, nd, netlink
 from .errors import NodeError
 
 __metaclass__ = type
 
 DESCRIPTION_FILE = "/etc/keepalived/ha-pair.json"
 STATE_DIRECTORY = "/run/keepalived/ha-pair"
+# Runs whatever needs no privileges; the role node_tools makes it.
+SCRIPT_ACCOUNT = "keepalived_script"
 PID_FILES = ("/run/keepalived.pid", "/var/run/keepalived.pid")
 # Debian 12 names it vrrp.pid; with a prefix where several daemons may run.
 CHILD_PID_FILES = ("/run/vrrp.pid", "/run/keepalived_vrrp.pid", "/var/run/vrrp.pid", "/var/run/keepalived_vrrp.pid")
+# Where the addresses of a dead daemon are held: keepalived takes them away from the interfaces it knows.
+HOLDING_INTERFACE = "lo"
 DUMP_FILE = "/tmp/keepalived.data"  # keepalived's own fixed path; open_trusted() is what makes it safe to read
 _SEARCH_PATH = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
 
@@ -60,6 +66,45 @@ def run_command(argv, timeout=5.0):
         finally:
             timer.cancel()
     return process.returncode, _text(out), _text(err)
+
+
+class Command(object):
+    """A command that runs beside us: select() sees its end. What it says goes together, and is kept."""
+
+    _KEPT = 4096
+
+    def __init__(self, argv):
+        program = find_program(argv[0]) if "/" not in argv[0] else argv[0]
+        if program is None:
+            raise NodeError("%s: not installed" % argv[0])
+        try:
+            with open(os.devnull, "rb") as nothing:
+                # Also runs as a program of the node, where there is no module to run commands.
+                self._process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
+                    [program] + list(argv[1:]), stdin=nothing, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+                )
+        except (IOError, OSError) as exc:
+            raise NodeError("%s: %s" % (program, exc.strerror))
+        self._said = b""
+
+    def fileno(self):
+        return self._process.stdout.fileno()
+
+    def result(self):
+        """(return code, what it said) when it has ended, else None; to be asked when select() says so."""
+        if select.select([self], [], [], 0)[0]:
+            piece = os.read(self.fileno(), 65536)
+            self._said = (self._said + piece)[-self._KEPT :]
+            if not piece:
+                # Whoever closes its output is about to end; killed, so that nobody waits for one that is not.
+                self._process.kill()
+                code = self._process.wait()
+                self._process.stdout.close()
+                return code, _text(self._said).strip()
+        return None
+
+    def kill(self):
+        self._process.kill()
 
 
 def _text(data):
@@ -170,12 +215,53 @@ class System(object):
             texts.append(out)
         return addresses.parse_interfaces(*texts)
 
-    def remove_address(self, address, prefix, interface):
-        """Take one address away from the kernel."""
-        argv = ["ip", "addr", "del", "%s/%d" % (address, prefix), "dev", interface]
-        code, _out, err = self._run(argv)[:3]
-        if code != 0:
-            raise NodeError("%s: failed with %d (%s)" % (" ".join(argv), code, err.strip()))
+    @staticmethod
+    def remove_address(address, prefix, interface):
+        """Take one address away from the kernel; one that is gone is no error."""
+        netlink.change(
+            "removing %s/%d from %s" % (address, prefix, interface),
+            lambda index: netlink.removal(address, prefix, index),
+            interface,
+            (errno.EADDRNOTAVAIL, errno.ENODEV),
+        )
+
+    @staticmethod
+    def hold_address(address):
+        """Keep this host answering for an address, whatever a starting keepalived takes away from its interface.
+
+        The kernel has an address as long as any interface has it. On the loopback it is no source of connections, and
+        nobody but us puts it there or takes it away.
+        """
+        netlink.change(
+            "holding %s on %s" % (address, HOLDING_INTERFACE),
+            lambda index: netlink.addition(address, index),
+            HOLDING_INTERFACE,
+            (errno.EEXIST,),
+        )
+
+    @staticmethod
+    def make_directory(path, owner="root"):
+        """Make a directory that is missing; True when it was made. Everybody may read it, its owner write."""
+        if os.path.isdir(path):
+            return False
+        try:
+            account = pwd.getpwnam(owner)
+            os.makedirs(path)
+            os.chmod(path, 0o755)
+            if account.pw_uid != os.geteuid():
+                os.chown(path, account.pw_uid, account.pw_gid)
+        except KeyError:
+            raise NodeError(
+                "%s: cannot be made (there is no account %s); run the node_tools role again" % (path, owner)
+            )
+        except (IOError, OSError) as exc:
+            raise NodeError("%s: cannot be made (%s); remove what is in its place" % (path, exc.strerror))
+        return True
+
+    @staticmethod
+    def start(argv):
+        """A Command that runs beside us; raises NodeError."""
+        return Command(argv)
 
     def keepalived_version(self):
         """Version of the installed keepalived as text, None when it is not installed or says none."""
@@ -223,6 +309,34 @@ class System(object):
             if process and process["ppid"] == daemon["pid"]:
                 return dict(process, pid=pid)
         return None
+
+    @staticmethod
+    def progress(pid):
+        """How far a process has come: state, switches (of context), cpu (s); None when it is gone."""
+        status, stat_text = read_text("/proc/%d/status" % pid), read_text("/proc/%d/stat" % pid)
+        return frozen.parse_progress(status, stat_text, os.sysconf("SC_CLK_TCK"))
+
+    def kill_daemon(self, daemon):
+        """SIGKILL, to the parent first, so that it cannot start its children again."""
+        pids = [daemon["pid"]] + self._children(daemon["pid"])
+        for pid in pids:
+            process = self.process(pid)
+            # A number is another process as soon as its owner is gone.
+            if process is None or (pid == daemon["pid"] and process["starttime"] != daemon["starttime"]):
+                continue
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError as exc:
+                if exc.errno != errno.ESRCH:
+                    raise NodeError(
+                        "keepalived (pid %d): process %d cannot be killed (%s); run as root"
+                        % (daemon["pid"], pid, exc.strerror)
+                    )
+
+    def _children(self, parent):
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        seen = [(pid, self.process(pid)) for pid in pids]
+        return [pid for pid, process in seen if process and process["ppid"] == parent]
 
     @staticmethod
     def _epoch(ticks):
@@ -315,17 +429,26 @@ class System(object):
         with io.open(descriptor, "rb") as source:
             return _text(source.read(16 << 20)), None
 
-    # ARP
+    # Who has an address
 
     def asker(self, interfaces, name, address, virtual):
-        """An arp.Asker for the address on the interface of that name; raises NodeError when it cannot ask there."""
+        """An arp.Asker or nd.Asker for the address on the interface of that name.
+
+        Raises NodeError when it cannot ask there.
+        """
+        version = addresses.parse_address(address)[0]
+        protocol = "ARP" if version == 4 else "ND"
         interface = addresses.find_interface(interfaces, name)
         if interface is None:
             raise NodeError(
-                "ARP for %s: this host has no interface %s; name one of %s"
-                % (address, name, ", ".join(entry["name"] for entry in interfaces))
+                "%s for %s: this host has no interface %s; name one of %s"
+                % (protocol, address, name, ", ".join(entry["name"] for entry in interfaces))
             )
         if not addresses.is_ethernet(interface["mac"]):
-            raise NodeError("ARP for %s: interface %s has no Ethernet address; name one that has" % (address, name))
-        source = addresses.source_address(interface, address, virtual)
-        return arp.Asker(name, interface["mac"], source, address)
+            raise NodeError(
+                "%s for %s: interface %s has no Ethernet address; name one that has" % (protocol, address, name)
+            )
+        if version == 4:
+            source = addresses.source_address(interface, address, virtual)
+            return arp.Asker(name, interface["mac"], source, address)
+        return nd.Asker(name, interface["mac"], nd.source_address(interface, address, virtual), address)

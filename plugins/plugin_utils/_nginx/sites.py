@@ -5,17 +5,32 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 import typing as t
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
 from .._problems import Reader, shown
+from .._vrrp import facts as host_facts
+from . import values
+from .tls import TLS_CURE, read_pair
+from .upstream import Upstream, read_upstream
 
-SITE_KEYS = ("name", "listen", "server_names", "root", "index_page", "upstream", "extra")
-UPSTREAM_KEYS = ("servers",)
+SITE_KEYS = (
+    "name",
+    "listen",
+    "server_names",
+    "root",
+    "index_page",
+    "upstream",
+    "tls",
+    "tls_listen",
+    "redirect",
+    "extra",
+)
+REPOSITORIES = ("distribution", "nginx.org")
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 HEADER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
@@ -23,44 +38,72 @@ HEADER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 SERVER_NAME = re.compile(r"_|\.?(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?(\.\*)?")
 # What would end or restructure a directive, or be expanded by nginx: white space, quotes, ; { } $ \ and #.
 UNSAFE = re.compile(r"[\s\"';{}$\\#\x00-\x1f\x7f]")
-UPSTREAM_SERVER = re.compile(
-    r"(?:unix:/(?P<socket>[^\s\"';{}$\\#]+)"
-    r"|(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?))(?::(?P<port>[0-9]+))?)"
-    r"(?P<parameters>(?: +(?:backup|down|weight=[0-9]+|max_fails=[0-9]+|fail_timeout=[0-9]+(?:ms|s|m)?"
-    r"|max_conns=[0-9]+))*)"
-)
+# Forward secrecy and authenticated encryption only. No tickets: their key would live as long as nginx runs. What
+# `extra` sets of these is left to it.
+TLS_DIRECTIVES = {
+    "ssl_protocols": "TLSv1.2 TLSv1.3",
+    "ssl_ciphers": "ECDHE+AESGCM:ECDHE+CHACHA20",
+    "ssl_session_cache": "shared:ha_pair:10m",
+    "ssl_session_timeout": "1d",
+    "ssl_session_tickets": "off",
+}
 
-PORT_CURE = "give a number such as 80"
 SITES_CURE = "give a list such as [{name: web, root: /var/www/web}]"
 
 
 @dataclass(frozen=True)
-class Upstream:
-    """The servers behind a site, under the name by which nginx knows them as a group."""
+class Tls:
+    """Where a site's certificate and key lie on the node, and the directives beside them."""
 
-    name: str
-    servers: tuple[str, ...]
+    certificate: str
+    key: str
+    directives: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A `server` block: what it listens on, in the words of nginx, and where it sends clients if it does only that."""
+
+    listens: tuple[str, ...]
+    redirect: str | None
 
 
 @dataclass(frozen=True)
 class Site:
-    """One `server` block. Exactly one of `root` and `upstream` is set; `index_page` only with `root`."""
+    """A site with one `server` block, or two when plain HTTP is sent to TLS.
+
+    Exactly one of `root` and `upstream` is set; `index_page` only with `root`, `tls_listen` only with `tls`.
+    """
 
     name: str
     listen: tuple[int, ...]
+    tls_listen: tuple[int, ...]
+    servers: tuple[Server, ...]
     server_names: tuple[str, ...]
     root: str | None
     index_page: str | None
     upstream: Upstream | None
+    tls: Tls | None
     extra: tuple[str, ...]
 
 
 @dataclass(frozen=True)
+class Repository:
+    """nginx.org's repository. Exactly one of `key_url` (https) and `key_file` (on the controller) is set."""
+
+    url: str
+    key_url: str | None
+    key_file: str | None
+
+
+@dataclass(frozen=True)
 class Model:
-    """Everything that the template prints and that `verify` expects."""
+    """Everything that the template prints, the tasks install and `verify` expects. It holds no secret."""
 
     sites: tuple[Site, ...]
     ports: tuple[int, ...]
+    tls_paths: tuple[str, ...]
+    repository: Repository | None
     health_path: str
     health_url: str
     node_name: str
@@ -72,25 +115,90 @@ class Model:
         return plain
 
 
+@dataclass(frozen=True)
+class _Beside:
+    """What the reading of every site needs of the variables beside them."""
+
+    health_path: str
+    ipv6: bool
+    files: Mapping[str, str]
+    tls_directory: str
+
+
 def build_sites(
-    sites: object, *, node_name: object, node_header: object, health_path: object, health_url: object
+    sites: object,
+    *,
+    node_name: object,
+    node_header: object,
+    health_path: object,
+    health_url: object,
+    ipv6: object = False,
+    files: object = None,
+    tls_directory: str = "/etc/nginx/ha-pair/tls",
+    repository: object = "distribution",
+    repository_url: object = "",
+    repository_key_url: object = "",
+    facts: object = None,
 ) -> Model:
     """The complete model; raises InputError with every problem that was found."""
     reader = Reader()
     name = _plain(reader, "inventory_hostname", node_name, "give a name such as node-a") or ""
+    if isinstance(facts, Mapping):
+        _supported(reader, name, facts)
+    source = _repository(reader, repository, repository_url, repository_key_url)
     header = _header(reader, node_header)
     path = _location(reader, health_path) or ""
     url = _health_url(reader, health_url) or ""
-    built = _sites(reader, sites, path)
+    with_ipv6 = values.flag(reader, "nginx_ipv6", ipv6)
+    beside = _Beside(path, with_ipv6, files if isinstance(files, Mapping) else {}, tls_directory)
+    built = _sites(reader, sites, beside)
     _distinct(reader, built)
-    ports = tuple(sorted({port for _index, site in built for port in site.listen}))
-    if url and ports:
-        _reachable(reader, url, ports)
+    plain = tuple(sorted({port for _index, site in built for port in site.listen}))
+    secure = tuple(sorted({port for _index, site in built for port in site.tls_listen}))
+    if url and (plain or secure):
+        _reachable(reader, url, plain, secure)
     reader.finish()
-    return Model(tuple(site for _index, site in built), ports, path, url, name, header)
+    found = tuple(site for _index, site in built)
+    tls_paths = tuple(path for site in found if site.tls for path in (site.tls.certificate, site.tls.key))
+    return Model(found, tuple(sorted({*plain, *secure})), tls_paths, source, path, url, name, header)
 
 
-def _sites(reader: Reader, given: object, health_path: str) -> list[tuple[int, Site]]:
+def _supported(reader: Reader, node: str, facts: Mapping[str, t.Any]) -> None:
+    """The systems of the pair's model: a node that cannot run keepalived here gets no nginx either."""
+    platform = host_facts.platform(facts)
+    if platform is None:
+        reader.refuse(node, "has no facts", "gather facts of this host before the role (gather_facts: true)")
+        return
+    _family, distribution, major = platform
+    if major not in host_facts.SUPPORTED.get(distribution, ()):
+        reader.refuse(node, f"{distribution} {major} is not supported", f"use one of {host_facts.supported_names()}")
+
+
+def _repository(reader: Reader, given: object, url: object, key: object) -> Repository | None:
+    wanted = reader.choice("nginx_repository", given, REPOSITORIES, "give distribution, or nginx.org")
+    if wanted != "nginx.org":
+        return None
+    cure = "give one such as https://nginx.org/packages"
+    place = _plain(reader, "nginx_repository_url", url, cure)
+    if place is not None and not re.fullmatch(r"(?:https?://[^/]|file:/).*", place):
+        reader.refuse("nginx_repository_url", f"{shown(place)} is not the URL of a repository", cure)
+    cure = "give an https URL such as https://nginx.org/keys/nginx_signing.key, or the absolute path of a file on the "
+    cure += "controller"
+    source = _plain(reader, "nginx_repository_key_url", key, cure)
+    if source is not None and not re.fullmatch(r"https://[^/].*|/.*", source):
+        what = "can be changed on the way, and with it every package" if source.startswith("http://") else "is neither"
+        reader.refuse("nginx_repository_key_url", f"{shown(source)} {what}", cure)
+    if place is None or source is None:
+        return None
+    of_file = source.startswith("/")
+    return Repository(place.rstrip("/"), None if of_file else source, source if of_file else None)
+
+
+def _sites(reader: Reader, given: object, beside: _Beside) -> list[tuple[int, Site]]:
+    if isinstance(given, Mapping):
+        # Not shown: it may hold a key.
+        reader.refuse("nginx_sites", "is a dictionary, not a list", SITES_CURE)
+        return []
     entries = reader.sequence("nginx_sites", given, SITES_CURE)
     if entries is None:
         return []
@@ -98,19 +206,25 @@ def _sites(reader: Reader, given: object, health_path: str) -> list[tuple[int, S
         reader.refuse("nginx_sites", "is empty", SITES_CURE)
     built = []
     for index, entry in enumerate(entries):
-        site = _site(reader, f"nginx_sites[{index}]", entry, health_path)
+        site = _site(reader, f"nginx_sites[{index}]", entry, beside)
         if site is not None:
             built.append((index, site))
     return built
 
 
-def _site(reader: Reader, place: str, given: object, health_path: str) -> Site | None:
-    entry = reader.mapping(place, given, "give a dictionary such as {name: web, root: /var/www/web}")
+def _site(reader: Reader, place: str, given: object, beside: _Beside) -> Site | None:
+    cure = "give a dictionary such as {name: web, root: /var/www/web}"
+    if isinstance(given, (list, tuple)):
+        reader.refuse(place, "is a list, not a dictionary", cure)
+        return None
+    entry = reader.mapping(place, given, cure)
     if entry is None:
         return None
     reader.keys(place, entry, SITE_KEYS)
     name = _name(reader, f"{place}.name", entry.get("name"))
-    listen = _listen(reader, f"{place}.listen", entry.get("listen", [80]))
+    secure = entry.get("tls") is not None
+    listen = _listen(reader, f"{place}.listen", entry.get("listen", [80]), may_be_empty=secure)
+    tls_listen = _tls_listen(reader, place, entry, listen)
     server_names = _server_names(reader, f"{place}.server_names", entry.get("server_names", ["_"]))
     root = None
     upstream = None
@@ -119,7 +233,7 @@ def _site(reader: Reader, place: str, given: object, health_path: str) -> Site |
     elif entry.get("root") is not None:
         root = _absolute(reader, f"{place}.root", entry["root"])
     elif entry.get("upstream") is not None:
-        upstream = _upstream(reader, f"{place}.upstream", entry["upstream"], name or "site")
+        upstream = read_upstream(reader, f"{place}.upstream", entry["upstream"], name or "site")
     else:
         reader.refuse(
             place,
@@ -131,8 +245,68 @@ def _site(reader: Reader, place: str, given: object, health_path: str) -> Site |
         index_page = reader.text(f"{place}.index_page", entry["index_page"], "give the text of the page")
         if entry.get("root") is None:
             reader.refuse(f"{place}.index_page", "is given without root", "give root, the directory of the page")
-    extra = _extra(reader, f"{place}.extra", entry.get("extra"), health_path)
-    return Site(name or "", listen, server_names, root, index_page, upstream, extra)
+    extra = _extra(reader, f"{place}.extra", entry.get("extra"), beside.health_path)
+    tls = _tls(reader, f"{place}.tls", name or "", entry["tls"], extra, beside) if secure else None
+    target = _redirect(reader, place, entry, listen, tls_listen)
+    plain = _listens(listen, "", extra, beside.ipv6)
+    secured = _listens(tls_listen, " ssl", extra, beside.ipv6)
+    servers = (Server(plain, target), Server(secured, None)) if target else (Server((*plain, *secured), None),)
+    return Site(name or "", listen, tls_listen, servers, server_names, root, index_page, upstream, tls, extra)
+
+
+def _tls(reader: Reader, place: str, site: str, given: object, extra: tuple[str, ...], beside: _Beside) -> Tls | None:
+    pair = read_pair(reader, place, site, given, beside.files)
+    if pair is None:
+        return None
+    directives = tuple(f"{name} {value};" for name, value in TLS_DIRECTIVES.items() if not _sets(extra, name))
+    return Tls(*pair.paths(beside.tls_directory, site), directives)
+
+
+def _tls_listen(reader: Reader, place: str, entry: Mapping[str, t.Any], listen: tuple[int, ...]) -> tuple[int, ...]:
+    if entry.get("tls") is None:
+        if entry.get("tls_listen") is not None:
+            reader.refuse(f"{place}.tls_listen", "is given without tls", f"leave it out, or as tls {TLS_CURE}")
+        return ()
+    ports = _listen(reader, f"{place}.tls_listen", entry.get("tls_listen", [443]), usual=443)
+    for port in ports:
+        if port in listen:
+            reader.refuse(
+                f"{place}.listen",
+                f"{port} is a port of tls_listen, and a port speaks either plain HTTP or TLS",
+                f"take {port} out of listen, which may be [] here",
+            )
+    return ports
+
+
+def _redirect(
+    reader: Reader, site: str, entry: Mapping[str, t.Any], listen: tuple[int, ...], tls_listen: tuple[int, ...]
+) -> str | None:
+    """Where clients on plain HTTP are sent; None when they are served."""
+    place = f"{site}.redirect"
+    if not values.flag(reader, place, entry.get("redirect", False)):
+        return None
+    if entry.get("tls") is None:
+        reader.refuse(place, "is given without tls", f"leave it out, or as tls {TLS_CURE}")
+        return None
+    if not listen:
+        reader.refuse(place, "has no port to send clients on from", "give listen: [80], or leave redirect out")
+        return None
+    port = "" if 443 in tls_listen else "".join(f":{port}" for port in tls_listen[:1])
+    return f"https://$host{port}$request_uri"
+
+
+def _listens(ports: tuple[int, ...], kind_of_port: str, extra: tuple[str, ...], ipv6: bool) -> tuple[str, ...]:
+    """The arguments of `listen`. What `extra` says of a port's IPv6 stands in place of ours."""
+    found = []
+    for port in ports:
+        found.append(f"{port}{kind_of_port}")
+        if ipv6 and not any(re.match(rf"\s*listen\s+\[::\]:{port}[\s;]", line) for line in extra):
+            found.append(f"[::]:{port}{kind_of_port}")
+    return tuple(found)
+
+
+def _sets(extra: tuple[str, ...], directive: str) -> bool:
+    return any(re.search(rf"(?:^|[;{{}}])\s*{directive}\s", line) for line in extra)
 
 
 def _name(reader: Reader, place: str, given: object) -> str | None:
@@ -147,29 +321,26 @@ def _name(reader: Reader, place: str, given: object) -> str | None:
     return name
 
 
-def _listen(reader: Reader, place: str, given: object) -> tuple[int, ...]:
-    entries = reader.sequence(place, given, "give a list of ports such as [80]")
+def _listen(
+    reader: Reader, place: str, given: object, *, usual: int = 80, may_be_empty: bool = False
+) -> tuple[int, ...]:
+    cure = f"give a list of ports such as [{usual}]"
+    entries = reader.sequence(place, given, cure)
     if entries is None:
         return ()
-    if not entries:
-        reader.refuse(place, "is empty", "give a list of ports such as [80]")
+    if not entries and not may_be_empty:
+        reader.refuse(place, "is empty", cure)
     ports: list[int] = []
     for index, entry in enumerate(entries):
-        port = _port(entry)
+        port = values.port(entry)
         if port is None:
-            reader.refuse(f"{place}[{index}]", f"{shown(entry)} is not a port (1..65535)", PORT_CURE)
+            cure = f"give a number such as {usual}"
+            reader.refuse(f"{place}[{index}]", f"{shown(entry)} is not a port (1..65535)", cure)
         elif port in ports:
             reader.refuse(f"{place}[{index}]", f"{port} is given twice", "name each port once")
         else:
             ports.append(port)
     return tuple(ports)
-
-
-def _port(given: object) -> int | None:
-    text = str(given)
-    if isinstance(given, bool) or not re.fullmatch(r"[0-9]{1,5}", text):
-        return None
-    return int(text) if 1 <= int(text) <= 65535 else None
 
 
 def _server_names(reader: Reader, place: str, given: object) -> tuple[str, ...]:
@@ -195,51 +366,6 @@ def _server_names(reader: Reader, place: str, given: object) -> tuple[str, ...]:
         else:
             names.append(name.lower())
     return tuple(names)
-
-
-def _upstream(reader: Reader, place: str, given: object, site: str) -> Upstream | None:
-    cure = "give {servers: [app.example.com:8080]}"
-    entry = reader.mapping(place, given, cure)
-    if entry is None:
-        return None
-    reader.keys(place, entry, UPSTREAM_KEYS)
-    if "servers" not in entry:
-        reader.refuse(f"{place}.servers", "is missing", cure)
-        return None
-    servers = reader.sequence(f"{place}.servers", entry["servers"], cure)
-    if servers is None:
-        return None
-    if not servers:
-        reader.refuse(f"{place}.servers", "is empty", cure)
-    found = [_server(reader, f"{place}.servers[{index}]", server) for index, server in enumerate(servers)]
-    # Our own prefix keeps the group apart from one of the same name in a file of the user's.
-    return Upstream(f"ha_pair_{site}", tuple(server for server in found if server))
-
-
-def _server(reader: Reader, place: str, given: object) -> str | None:
-    cure = "give host:port such as app.example.com:8080, and after it parameters such as backup or max_fails=2"
-    server = reader.text(place, given, cure)
-    if server is None:
-        return None
-    match = UPSTREAM_SERVER.fullmatch(server)
-    if not match:
-        reader.refuse(place, f"{shown(server)} is not a server", cure)
-        return None
-    if match["v6"] is not None and not _is_ipv6(match["v6"]):
-        reader.refuse(place, f"{shown(match['v6'])} is not an IPv6 address", "give one such as [2001:db8::10]:8080")
-        return None
-    if match["port"] is not None and _port(match["port"]) is None:
-        reader.refuse(place, f"{match['port']} is not a port (1..65535)", "give host:port such as app.example.com:8080")
-        return None
-    return server
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _extra(reader: Reader, place: str, given: object, health_path: str) -> tuple[str, ...]:
@@ -325,23 +451,28 @@ def _health_url(reader: Reader, given: object) -> str | None:
     return url
 
 
-def _reachable(reader: Reader, url: str, ports: tuple[int, ...]) -> None:
+def _reachable(reader: Reader, url: str, plain: tuple[int, ...], secure: tuple[int, ...]) -> None:
     """A loopback URL must meet one of the sites, or the node would never be ready."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    # An `extra` may hold `listen 443 ssl`, which is not ours to read.
+    # An `extra` may hold a `listen` with TLS of its own, which is not ours to read.
     if parts.scheme != "http" or not (host == "localhost" or host.startswith("127.")):
         return
     port = parts.port or 80
-    if port not in ports:
-        suggestion = parts._replace(netloc=host if ports[0] == 80 else f"{host}:{ports[0]}").geturl()
-        reader.refuse("nginx_health_url", f"no site listens on port {port}", f"give {suggestion}, or listen there")
+    if port in plain:
+        return
+    scheme, ports, usual = ("http", plain, 80) if plain else ("https", secure, 443)
+    netloc = host if usual in ports else f"{host}:{ports[0]}"
+    suggestion = parts._replace(scheme=scheme, netloc=netloc).geturl()
+    what = f"port {port} speaks TLS" if port in secure else f"no site listens on port {port}"
+    reader.refuse("nginx_health_url", what, f"give {suggestion}, or listen there")
 
 
 def _distinct(reader: Reader, built: list[tuple[int, Site]]) -> None:
     """nginx only warns about a second server of the same name, and then never asks it."""
     names: dict[str, int] = {}
     taken: dict[tuple[int, str], int] = {}
+    speaks_tls: dict[int, tuple[int, bool]] = {}
     for index, site in built:
         place = f"nginx_sites[{index}]"
         if site.name and site.name in names:
@@ -351,7 +482,7 @@ def _distinct(reader: Reader, built: list[tuple[int, Site]]) -> None:
                 "give each site a name of its own",
             )
         names.setdefault(site.name, index)
-        for port in site.listen:
+        for port in (*site.listen, *site.tls_listen):
             for server_name in site.server_names:
                 first = taken.setdefault((port, server_name), index)
                 if first != index:
@@ -359,4 +490,13 @@ def _distinct(reader: Reader, built: list[tuple[int, Site]]) -> None:
                         f"{place}.server_names",
                         f"{shown(server_name)} on port {port} belongs to nginx_sites[{first}]",
                         "give other server_names or another listen",
+                    )
+        for key, secure, ports in (("listen", False, site.listen), ("tls_listen", True, site.tls_listen)):
+            for port in ports:
+                first, other = speaks_tls.setdefault(port, (index, secure))
+                if first != index and other != secure:
+                    reader.refuse(
+                        f"{place}.{key}",
+                        f"{port} speaks {'TLS' if other else 'plain HTTP'} in nginx_sites[{first}]",
+                        "give another port, or give both sites tls there",
                     )

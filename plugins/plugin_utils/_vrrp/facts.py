@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 try:
     import netaddr
-except ImportError:  # build.py says so, with the cure
+except ImportError:  # requirements.py says so, with the cure
     netaddr = None  # type: ignore[assignment]
 
 SUPPORTED: dict[str, tuple[str, ...]] = {
@@ -42,43 +42,67 @@ def platform(facts: Mapping[str, t.Any]) -> tuple[str, str, str] | None:
     )
 
 
+def _details(facts: Mapping[str, t.Any], name: str) -> Mapping[str, t.Any] | None:
+    # Ansible replaces dashes in the key of an interface's facts, not in the list of names.
+    found = facts.get(name, facts.get(name.replace("-", "_")))
+    return found if isinstance(found, Mapping) else None
+
+
+def _global_ipv6(details: Mapping[str, t.Any]) -> list[Mapping[str, t.Any]]:
+    """The IPv6 addresses of an interface that other links could reach; every link has the same link-local network."""
+    return [entry for entry in details.get("ipv6", []) if entry.get("scope") not in ("link", "host")]
+
+
 def networks(facts: Mapping[str, t.Any], without: Iterable[str] = ()) -> Networks:
-    """The IPv4 addresses of each interface with their networks, loopback and the addresses in `without` left out.
+    """The addresses of each interface with their networks; loopback, link-local ones and those in `without` left out.
 
     A VIP must be left out: on its owner it looks like any other address.
     """
     skipped = {str(address) for address in without}
     found: Networks = {}
     for name in facts.get("interfaces", []):
-        # Ansible replaces dashes in the key of an interface's facts, not in the list of names.
-        details = facts.get(name, facts.get(str(name).replace("-", "_")))
-        if name == "lo" or not isinstance(details, Mapping):
+        details = _details(facts, str(name))
+        if name == "lo" or details is None:
             continue
         found[str(name)] = []
-        primary = details.get("ipv4", {})
-        for entry in [primary, *details.get("ipv4_secondaries", [])]:
+        entries = [details.get("ipv4", {}), *details.get("ipv4_secondaries", []), *_global_ipv6(details)]
+        for entry in entries:
             address, mask = entry.get("address"), entry.get("prefix") or entry.get("netmask")
-            if address and mask and str(address) not in skipped:
-                found[str(name)].append(netaddr.IPNetwork(f"{address}/{mask}"))
+            if address and mask:
+                network = netaddr.IPNetwork(f"{address}/{mask}")
+                if str(network.ip) not in skipped:
+                    found[str(name)].append(network)
     return found
 
 
 def primary_addresses(facts: Mapping[str, t.Any]) -> dict[str, str]:
-    """The first address of each interface, with the interface's name."""
+    """The addresses that cannot have been added behind another one, with the interface's name.
+
+    Of IPv4 the first of each interface. The kernel lists IPv6 addresses in an order that says nothing: there an address
+    counts when it is the only one of its interface.
+    """
     found = {}
     for name in facts.get("interfaces", []):
-        details = facts.get(name, facts.get(str(name).replace("-", "_")))
-        if isinstance(details, Mapping) and details.get("ipv4", {}).get("address"):
+        details = _details(facts, str(name))
+        if details is None:
+            continue
+        if details.get("ipv4", {}).get("address"):
             found[str(details["ipv4"]["address"])] = str(name)
+        six = _global_ipv6(details)
+        if len(six) == 1 and six[0].get("address"):
+            found[str(netaddr.IPAddress(str(six[0]["address"])))] = str(name)
     return found
 
 
 def interfaces_holding(address: str, known: Networks) -> list[tuple[str, netaddr.IPNetwork]]:
     """The interfaces whose network holds the address, the narrowest network first."""
+    number = netaddr.IPAddress(address)
     held = [
         (name, network)
         for name, addresses in known.items()
         for network in addresses
-        if network.prefixlen < 32 and address in network.cidr
+        if network.version == number.version
+        and network.prefixlen < (32 if network.version == 4 else 128)
+        and number in network.cidr
     ]
     return sorted(held, key=lambda pair: (-pair[1].prefixlen, pair[0]))

@@ -4,7 +4,7 @@
 """Joins what several hosts saw of a VIP into one verdict: who owns it, and do all views name the same node?
 
 Four views, none of which can be derived from another: the kernel of every node, keepalived's own state, the MAC
-addresses that answer ARP, and the identity that answers through the VIP.
+addresses that answer ARP (Neighbour Discovery for IPv6), and the identity that answers through the VIP.
 """
 
 from __future__ import annotations
@@ -12,12 +12,17 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from ipaddress import ip_address
 
 VERIFIED = "verified"
 DEGRADED = "degraded, one owner"
 FAILED = "failed"
 
 Report = Mapping[str, t.Any]
+
+# How the link is asked who has an address, by IP version. In a report both lie under `arp`.
+_ARP, _ND = "ARP", "Neighbour Discovery"
+_ON_THE_LINK = (_ARP, _ND)
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,11 @@ class VipVerdict:
 
 @dataclass(frozen=True)
 class PairVerdict:
-    """The verdict over a pair. `degraded` says what is missing; `problems` what is wrong."""
+    """The verdict over a pair.
+
+    `problems` says what is wrong, `degraded` what is missing, `warnings` what does not change the verdict: the pair is
+    as it should be, and something that watches over it is not.
+    """
 
     members: tuple[str, ...]
     result: str
@@ -56,6 +65,7 @@ class PairVerdict:
     vips: tuple[VipVerdict, ...]
     problems: tuple[str, ...]
     degraded: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = field(default=())
 
     def to_dict(self) -> dict[str, t.Any]:
         """Plain data, with `text`: the verdict as lines for a person."""
@@ -70,6 +80,7 @@ class PairVerdict:
             lines.extend(f"    {view}" for view in vip.views)
         lines.extend(f"  problem: {problem}" for problem in self.problems)
         lines.extend(f"  missing: {reason}" for reason in self.degraded)
+        lines.extend(f"  warning: {warning}" for warning in self.warnings)
         return lines
 
 
@@ -106,7 +117,8 @@ def judge(
     )
     problems += [f"{vip.address}: {problem}" for vip in vips for problem in vip.problems]
     result = FAILED if problems else DEGRADED if degraded else VERIFIED
-    return PairVerdict(members, result, bool(watching), vips, tuple(problems), tuple(degraded))
+    warnings = [warning for member, report in present.items() for warning in _prober_warnings(member, report)]
+    return PairVerdict(members, result, bool(watching), vips, tuple(problems), tuple(degraded), tuple(warnings))
 
 
 def _dependent_observers(present: Mapping[str, Report], watching: Mapping[str, Report]) -> list[str]:
@@ -152,6 +164,20 @@ def _member_state(member: str, report: Report, instances: Sequence[str]) -> tupl
     return ill, wrong
 
 
+def _prober_warnings(member: str, report: Report) -> list[str]:
+    """What the prober of a member cannot see, and what it sees; nothing where nothing is to be probed."""
+    prober: Mapping[str, t.Any] = report.get("prober") or {}
+    warnings = []
+    if prober.get("problem"):
+        effect = "" if prober["running"] else "hangs would not be noticed on "
+        warnings.append(f"{effect}{member}: {prober['problem']}")
+    for name, probe in prober.get("probes", {}).items():
+        if probe["failing"] or probe["problem"]:
+            says = "is failing" if probe["failing"] else "is not known to be well"
+            warnings.append(f"{member}: {name} {says}: {probe['problem'] or 'the reason is not known'}")
+    return warnings
+
+
 def _state(instance: Mapping[str, t.Any]) -> str | None:
     """keepalived's own word where it could be had, else the state file's."""
     return instance.get("daemon_state") or instance.get("file_state")
@@ -168,7 +194,7 @@ def _judge_vip(
     views = (
         _kernel(address, present, problems),
         _keepalived(instance, present),
-        _arp(address, members, present, watching, problems),
+        _link(address, members, present, watching, problems),
         _identity(address, present, watching),
     )
     named: set[str] = set()
@@ -179,7 +205,7 @@ def _judge_vip(
         if len(view.owners) > 1:
             problems.append(f"{len(view.owners)} owners by {view.name}: {', '.join(view.owners)}")
         # A view of the members alone cannot name a member that was not asked.
-        if not view.owners and (view.name in ("ARP", "identity") or len(present) == len(members)):
+        if not view.owners and (view.name in (*_ON_THE_LINK, "identity") or len(present) == len(members)):
             problems.append(f"no owner by {view.name}")
     if len(named) > 1 and not any(problem.startswith("2 owners") for problem in problems):
         problems.append("the views name different nodes: " + ", ".join(str(view) for view in views if view.asked))
@@ -193,7 +219,7 @@ def _judge_vip(
 def _seen(report: Report, address: str) -> Mapping[str, t.Any]:
     """What a report says of one VIP; empty when it was not asked about it."""
     for vip in report["vips"]:
-        if vip["address"] == address:
+        if ip_address(vip["address"]) == ip_address(address):
             found: Mapping[str, t.Any] = vip
             return found
     return {}
@@ -222,7 +248,7 @@ def _keepalived(instance: str, present: Mapping[str, Report]) -> View:
     return View("keepalived", bool(present), tuple(owners), tuple(witnesses))
 
 
-def _arp(
+def _link(
     address: str,
     members: Sequence[str],
     present: Mapping[str, Report],
@@ -255,7 +281,7 @@ def _arp(
             if owner not in owners:
                 owners.append(owner)
         witnesses.append(f"{host} hears {', '.join(heard) or 'nobody'}")
-    return View("ARP", conclusive, tuple(owners), tuple(witnesses))
+    return View(_ND if ip_address(address).version == 6 else _ARP, conclusive, tuple(owners), tuple(witnesses))
 
 
 def _identity(address: str, present: Mapping[str, Report], watching: Mapping[str, Report]) -> View:

@@ -81,20 +81,31 @@ CASES: list[tuple[str, dict[str, t.Any], dict[str, str], str]] = [
     *[
         (
             "nginx",
-            NGINX,
-            {
-                "os_family": family,
-                "distribution": name,
-                "distribution_major_version": major,
-                "distribution_version": version,
-            },
-            f"localhost: {name} {version} is not supported; "
-            "take Debian 11 or later, or CentOS, RHEL, Rocky or AlmaLinux 8 or later",
+            {**NGINX, "nginx_repository": wanted, "packages": packages},
+            {"os_family": family, "distribution": name, "distribution_major_version": major},
+            f"localhost: nginx_repository: is {wanted}, and the installed {found} from nginx.org; remove it with its "
+            f"configuration while the peer serves, or set nginx_repository: {other}",
         )
-        for family, name, major, version in (
-            ("Debian", "Debian", "10", "10.13"),
-            ("RedHat", "CentOS", "7", "7.9"),
-            ("Suse", "SLES", "15", "15.6"),
+        for wanted, other, family, name, major, packages, found in (
+            (
+                "nginx.org",
+                "distribution",
+                "Debian",
+                "Debian",
+                "12",
+                "config-files nginx 1.22.1-9 Debian Nginx Maintainers <nginx@example.com>\n"
+                "installed nginx-common 1.22.1-9 Debian Nginx Maintainers <nginx@example.com>",
+                "nginx-common 1.22.1-9 is not",
+            ),
+            (
+                "distribution",
+                "nginx.org",
+                "RedHat",
+                "Rocky",
+                "9",
+                "installed nginx 1.28.0 NGINX Packaging <nginx@example.com>\npackage nginx-core is not installed",
+                "nginx 1.28.0 is",
+            ),
         )
     ],
     (
@@ -133,6 +144,10 @@ ASK = [
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
     """What the preflight of each case said, by its number."""
     where = tmp_path_factory.mktemp("refusals")
+    # What this machine has installed is nobody's business here.
+    for name in ("dpkg-query", "rpm"):
+        (where / name).write_text('#!/bin/sh\necho "$PACKAGES"\n', encoding="utf-8")
+        (where / name).chmod(0o755)
     plays = []
     for number, (role, variables, facts, _) in enumerate(CASES):
         give = {"name": "Give the facts", "ansible.builtin.set_fact": {**DEBIAN, **facts, "cacheable": True}}
@@ -141,7 +156,12 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
                 "name": f"Case {number}",
                 "hosts": "localhost",
                 "gather_facts": False,
-                "vars": {**variables, "case": {"number": number, "role": role}},
+                "vars": {
+                    **variables,
+                    "case": {"number": number, "role": role},
+                    "ansible_python_interpreter": sys.executable,
+                },
+                "environment": {"PATH": f"{where}:{os.environ['PATH']}", "PACKAGES": variables.get("packages", "")},
                 "tasks": [give, *ASK],
             }
         )

@@ -148,6 +148,40 @@ class CheckTest(CapturedCase):
         self.assertEqual(code, 1)
         self.assertIn("Connection refused", said)
 
+    def test_tcp_is_good_when_somebody_accepts(self):
+        server = Server(self, b"")
+        self.assertEqual(self.run_main(check.main, "tcp://127.0.0.1:%d" % server.port), (0, ""))
+        url = "tcp://127.0.0.1:%d" % closed_port()
+        self.assertEqual(self.run_main(check.main, url), (1, "%s: Connection refused\n" % url))
+
+    def test_a_tcp_connection_that_meets_itself_is_no_answer(self):
+        class Mirror(object):
+            getpeername = getsockname = staticmethod(lambda: ("127.0.0.1", 40000))
+            close = staticmethod(lambda: None)
+
+        original = check.socket.create_connection
+        self.addCleanup(setattr, check.socket, "create_connection", original)
+        check.socket.create_connection = lambda _place, _timeout: Mirror()
+        self.assertEqual(check.problem_of("tcp://127.0.0.1:40000", 1.0), "tcp://127.0.0.1:40000: Connection refused")
+
+    def test_splits_tcp(self):
+        for url, expected in [("tcp://127.0.0.1:8080", ("127.0.0.1", 8080)),
+                              ("tcp://localhost:65535", ("localhost", 65535)),
+                              ("TCP://[2001:db8::1]:1", ("2001:db8::1", 1))]:
+            self.assertEqual(check.split_tcp(url), expected)
+
+    def test_refuses_what_is_no_tcp_place(self):
+        cure = "write tcp://HOST:PORT or tcp://[ADDRESS]:PORT"
+        for url, reason in [("tcp://", cure), ("tcp://host", cure), ("tcp://:80", cure), ("tcp://2001:db8::1:80", cure),
+                            ("tcp://[::1]", cure), ("tcp://host:80/x", cure), ("tcp://u@host:80", cure),
+                            ("tcp://a b:80", cure), ("tcp://host:0", "port 0 is not in 1..65535"),
+                            ("tcp://host:x", "port x is not in 1..65535"),
+                            ("tcp://[::1]:70000", "port 70000 is not in 1..65535")]:
+            code, said = self.run_main(check.main, url)
+            self.assertEqual(code, 1)
+            self.assertTrue(said.startswith("URL %s: " % url), said)
+            self.assertIn(reason, said)
+
     def test_refuses_wrong_arguments(self):
         table = [((), check.USAGE), (("a", "b", "c"), check.USAGE), (("ftp://x/",), "URL ftp://x/: write http://"),
                  (("http://127.0.0.1/", "soon"), "TIMEOUT soon: write seconds above 0"),
@@ -192,22 +226,41 @@ class ReadyTest(CapturedCase):
         code, said = self.run_main(ready.main, "--file", path)
         self.assertEqual((code, said), (1, "%s: cannot write (Is a directory)\n" % path))
 
+    def test_tcp_and_commands_prove_readiness_as_well(self):
+        server = Server(self, b"")
+        words = ("--url", "tcp://127.0.0.1:%d" % server.port)
+        self.assertEqual(self.run_main(ready.main, "--file", self.file(), *words), (0, ""))
+        self.assertEqual(self.content(), "1\n")
+        code, said = self.run_main(ready.main, "--file", self.file(), "--timeout", "0.1", "--", "/bin/false")
+        self.assertEqual((code, self.content()), (1, "0\n"))
+        self.assertEqual(said, "not ready within 0.1 s: /bin/false: answered 1\n")
+        self.assertEqual(self.run_main(ready.main, "--file", self.file(), "--", "/bin/true"), (0, ""))
+        self.assertEqual(self.content(), "1\n")
+        code, said = self.run_main(ready.main, "--file", self.file(), "--timeout", "0.1", "--", "/nowhere/check")
+        self.assertEqual((code, self.content()), (1, "0\n"))
+        self.assertIn("/nowhere/check: cannot be started (No such file or directory)", said)
+
+    def test_refuses_two_ways_to_ask(self):
+        with self.assertRaises(SystemExit):
+            self.run_main(ready.main, "--file", self.file(), "--url", "http://127.0.0.1/", "--", "/bin/true")
+        self.assertFalse(os.path.exists(self.file()))
+
     def test_asks_again_until_the_time_is_over(self):
         clock, asked = [0.0], []
 
         def sleep(seconds):
             clock[0] += max(seconds, 0.001)
 
-        def ask(_url, timeout):
+        def ask(timeout):
             asked.append(timeout)
             if len(asked) == 10:
-                return 204, {}
-            raise http_get.HttpError("Connection refused" if timeout > 0.1 else "no answer within %g s" % timeout)
+                return None
+            return "Connection refused" if timeout > 0.1 else "no answer within %g s" % timeout
 
-        self.assertIsNone(ready.wait_until_healthy("u", 30.0, ask, lambda: clock[0], sleep))
+        self.assertIsNone(ready.wait_until_healthy(ask, 30.0, lambda: clock[0], sleep))
         self.assertEqual(len(asked), 10)
         self.assertLess(clock[0], 1.0)
         self.assertLessEqual(max(asked), ready.LONGEST_ANSWER)
         del asked[:9]
         asked.extend([1.0] * 10)
-        self.assertEqual(ready.wait_until_healthy("u", 0.2, ask, lambda: clock[0], sleep), "Connection refused")
+        self.assertEqual(ready.wait_until_healthy(ask, 0.2, lambda: clock[0], sleep), "Connection refused")

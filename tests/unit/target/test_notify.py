@@ -14,7 +14,7 @@ import stat
 import tempfile
 import unittest
 
-from ansible_collections.duplex.ha_pair.plugins.module_utils._node import addresses, notify
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node import addresses, guard, journal, notify
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.fifo import Fifo
 
@@ -55,6 +55,20 @@ class FakeAsker(object):
         self._there.close()
 
 
+class FakeCommand(object):
+    """Never ends by itself."""
+
+    def __init__(self):
+        self.outcome = None
+        self._here, self._there = socket.socketpair()
+
+    def fileno(self):
+        return self._here.fileno()
+
+    def result(self):
+        return self.outcome
+
+
 class World(object):
     """Time goes only when somebody looks at the clock or the test says so."""
 
@@ -62,7 +76,9 @@ class World(object):
         self.clock = 1000.0
         self.boot = "boot-1"
         self.running, self.states, self.result = None, {}, None
-        self.held, self.removed, self.askers = [], [], []
+        self.held, self.loopback, self.removed, self.askers = [], [], [], []
+        self.switches, self.moves, self.process_state, self.killed = 0, True, "S", []
+        self.account, self.commands = None, []
         self.dumps, self.dump_problem = 0, None
         self.reloads, self.programs = 0, 1
         self.part = {
@@ -120,16 +136,52 @@ class World(object):
     def interfaces(self):
         return [
             {
+                "name": "lo",
+                "mac": "00:00:00:00:00:00",
+                "addresses": [{"address": held, "prefix": 32} for held in self.loopback],
+            },
+            {
                 "name": "eth0",
                 "mac": "52:54:00:00:00:01",
                 "addresses": [{"address": "10.98.0.1", "prefix": 24}]
                 + [{"address": held, "prefix": 24} for held in self.held],
-            }
+            },
         ]
 
     def remove_address(self, address, prefix, interface):
         self.removed.append((address, prefix, interface))
-        self.held = [held for held in self.held if not addresses.same_address(held, address)]
+        for held in (self.loopback if interface == "lo" else self.held)[:]:
+            if addresses.same_address(held, address):
+                (self.loopback if interface == "lo" else self.held).remove(held)
+
+    def hold_address(self, address):
+        self.loopback.append(address)
+
+    def make_directory(self, path, owner):
+        if os.path.isdir(path):
+            return False
+        if owner != "root" and owner != self.account:
+            raise NodeError("%s: cannot be made (there is no account %s)" % (path, owner))
+        os.makedirs(path)
+        return True
+
+    def process(self, pid):
+        return {"state": self.process_state} if self.running and pid == self.running["pid"] else None
+
+    def vrrp_process(self, daemon):
+        return {"pid": daemon["pid"] + 1}
+
+    def progress(self, _pid):
+        self.switches += 1 if self.moves else 0
+        return {"state": self.process_state, "switches": self.switches, "cpu": 0.0}
+
+    def kill_daemon(self, daemon):
+        self.killed.append(daemon["pid"])
+        self.running, self.result = None, "signal"
+
+    def start(self, argv):
+        self.commands.append(argv)
+        return FakeCommand()
 
     def asker(self, _interfaces, _name, _address, _virtual):
         self.askers.append(FakeAsker())
@@ -143,10 +195,14 @@ class HandlerCase(unittest.TestCase):
         self.directory = os.path.join(self.base, "ha-pair")
         self.fifo = os.path.join(self.directory, "notify.fifo")
         self.world = World(self.directory)
-        self.said, self.told = [], []
+        self.said, self.fields, self.told = [], [], []
+
+    def say(self, line, **fields):
+        self.said.append(line)
+        self.fields.append(fields)
 
     def handler(self):
-        made = notify.Handler(self.world, say=self.said.append, tell=self.told.append)
+        made = notify.Handler(self.world, say=self.say, tell=self.told.append)
         self.addCleanup(made.close)
         made.start()
         return made
@@ -187,6 +243,19 @@ class EventTest(HandlerCase):
         self.world.start_daemon(web="MASTER")
         self.handler()
         self.assertEqual((self.record()["daemon"]["pid"], self.web()["state"]), (100, "MASTER"))
+
+    def test_a_change_has_fields(self):
+        self.world.start_daemon(web="BACKUP")
+        handler = self.handler()
+        self.write('INSTANCE "web" MASTER 250')
+        handler.cycle(0)
+        fields = self.fields[self.said.index("instance web: BACKUP -> MASTER (priority 250)")]
+        self.assertEqual(fields, {
+            "message_id": journal.INSTANCE_CHANGE, "priority": journal.NOTICE, "HA_PAIR_NODE": "node-a",
+            "HA_PAIR_INSTANCE": "web", "HA_PAIR_OLD_STATE": "BACKUP", "HA_PAIR_NEW_STATE": "MASTER",
+            "HA_PAIR_VRRP_PRIORITY": 250, "HA_PAIR_VIPS": VIP})
+        fields = self.fields[self.said.index("keepalived: unknown -> running (pid 100)")]
+        self.assertEqual((fields["message_id"], fields["HA_PAIR_NEW_STATE"]), (journal.DAEMON_CHANGE, "running"))
 
     def test_follows_events(self):
         self.world.start_daemon(web="BACKUP")
@@ -237,7 +306,7 @@ class EventTest(HandlerCase):
         self.assertGreater(self.record()["written_at"], written)
 
     def test_stops_when_told(self):
-        handler = notify.Handler(self.world, say=self.said.append, tell=self.told.append)
+        handler = notify.Handler(self.world, say=self.say, tell=self.told.append)
         handler.stop()
         handler.run()
         self.assertEqual(self.told[-1], "STOPPING=1")
@@ -278,7 +347,7 @@ class TruthTest(HandlerCase):
         self.world.start_daemon(web="BACKUP")
         handler = self.handler()
         self.world.held, self.world.states = [VIP], {"web": "MASTER"}
-        self.tick(handler, notify.CHECK_INTERVAL + 1)
+        self.tick(handler, guard.CHECK_INTERVAL + 1)
         self.assertEqual(self.web()["state"], "MASTER")
 
     def test_agreement_asks_keepalived_for_nothing(self):
@@ -294,11 +363,11 @@ class TruthTest(HandlerCase):
         self.world.dump_problem = "keepalived (pid 100): frozen"
         handler = self.handler()
         for _look in range(3):
-            self.tick(handler, notify.CHECK_INTERVAL + 1)
+            self.tick(handler, guard.CHECK_INTERVAL + 1)
         self.assertEqual(self.said.count("problem: keepalived (pid 100): frozen"), 1)
         self.assertEqual(self.web()["state"], "UNKNOWN")
         self.world.dump_problem = None
-        self.tick(handler, notify.CHECK_INTERVAL + 1)
+        self.tick(handler, guard.CHECK_INTERVAL + 1)
         self.assertEqual(self.web()["state"], "MASTER")
 
     def test_a_fifo_that_was_deleted_is_made_anew_and_the_old_one_still_read(self):
@@ -354,7 +423,7 @@ class TruthTest(HandlerCase):
         self.assertEqual(self.world.reloads, 0)
 
     def test_new_programs_end_the_handler(self):
-        made = notify.Handler(self.world, say=self.said.append, tell=self.told.append)
+        made = notify.Handler(self.world, say=self.say, tell=self.told.append)
         self.world.programs = 2
         made.run()
         self.assertIn("the programs of this node were replaced: starting again with the new ones", self.said)
@@ -465,7 +534,7 @@ class CrashTest(HandlerCase):
         handler = self.crashed(held=False)
         self.world.start_daemon(pid=200, web="FAULT")
         self.tick(handler)
-        self.tick(handler, notify.SETTLE + 1)
+        self.tick(handler, guard.SETTLE + 1)
         self.assertEqual(self.web()["state"], "FAULT")
 
     def test_an_orderly_stop(self):
@@ -480,7 +549,7 @@ class CrashTest(HandlerCase):
     def test_a_stale_address_stays_while_nobody_answers(self):
         handler = self.crashed()
         for _look in range(20):
-            self.tick(handler, notify.STALE_INTERVAL * 1.5)
+            self.tick(handler, guard.STALE_INTERVAL * 1.5)
         self.assertEqual(self.world.removed, [])
         self.assertEqual(len(self.world.askers), 1)
         self.assertGreaterEqual(self.world.askers[0].requests, 20)
@@ -489,13 +558,13 @@ class CrashTest(HandlerCase):
         handler = self.crashed()
         self.world.askers[0].answer(PEER)
         handler.cycle(0)
-        self.assertEqual(self.world.removed, [(VIP, 24, "eth0")])
+        self.assertEqual(self.world.removed, [(VIP, 24, "eth0"), (VIP, 32, "lo")])
         self.assertIn(
             "%s/24 removed from eth0: %s answers for it and keepalived does not run here" % (VIP, PEER), self.said
         )
         self.tick(handler)
         self.assertTrue(self.world.askers[0].closed)
-        self.assertEqual(len(self.world.removed), 1)
+        self.assertEqual(len(self.world.removed), 2)
 
     def test_other_traffic_is_no_answer_and_no_reason_to_ask_more_often(self):
         handler = self.crashed()
@@ -509,8 +578,8 @@ class CrashTest(HandlerCase):
         self.world.askers[0].answer(PEER)
         self.world.start_daemon(pid=200, web="MASTER")
         self.tick(handler)
-        self.assertEqual(self.world.removed, [])
-        self.assertTrue(self.world.askers[0].closed)
+        self.assertEqual(self.world.removed, [(VIP, 32, "lo")])
+        self.assertEqual(self.world.held, [VIP])
 
     def test_a_daemon_that_comes_back_at_the_last_moment_keeps_its_address(self):
         handler = self.crashed()
@@ -518,7 +587,124 @@ class CrashTest(HandlerCase):
         looks = [None]
         self.world.daemon = lambda: looks.pop() if looks else {"pid": 200, "starttime": 1, "since": 1.0}
         handler.cycle(0)
+        self.assertEqual(self.world.removed, [(VIP, 32, "lo")])
+        self.assertEqual(self.world.held, [VIP])
+
+    def test_the_address_is_held_until_the_new_daemon_is_master(self):
+        handler = self.crashed()
+        self.assertEqual(self.world.loopback, [VIP])
+        self.world.start_daemon(pid=200, web="BACKUP")
+        self.world.held = []
+        self.write('INSTANCE "web" BACKUP 250')
+        handler.cycle(0)
+        self.assertEqual(self.world.loopback, [VIP])
+        self.write('INSTANCE "web" MASTER 250')
+        handler.cycle(0)
+        self.assertEqual(self.world.loopback, [VIP])
+        self.world.held = [VIP]
+        self.tick(handler, 0.2)
+        self.assertEqual((self.world.loopback, self.world.held), ([], [VIP]))
+        self.assertIn("%s/32 removed from lo: keepalived here is MASTER" % VIP, self.said)
+
+    def test_a_held_address_goes_when_the_new_daemon_stays_backup_or_is_in_fault(self):
+        for word, wait in (("BACKUP", 6.0), ("FAULT", 0.1)):
+            self.setUp()
+            handler = self.crashed()
+            self.world.start_daemon(pid=200, web=word)
+            self.world.held = []
+            self.write('INSTANCE "web" %s 250' % word)
+            handler.cycle(0)
+            self.tick(handler, wait)
+            self.assertEqual(self.world.loopback, [], word)
+
+    def left(self):
+        """Only the parent was killed, and the VRRP process left in good order."""
+        self.world.start_daemon(web="MASTER")
+        handler = self.handler()
+        self.world.running, self.world.result = None, "signal"
+        self.write('INSTANCE "web" STOP 250')
+        handler.cycle(0)
+        return handler
+
+    def test_an_address_that_a_crashed_master_gave_up_is_taken_back(self):
+        handler = self.left()
+        self.assertEqual(self.world.loopback, [VIP])
+        self.assertIn("%s was given up without keepalived: held on lo until it is back or another node has it" % VIP,
+                      self.said)
+        self.world.askers[0].answer(PEER)
+        handler.cycle(0)
+        self.assertEqual(self.world.loopback, [])
+        for _look in range(5):
+            self.tick(handler, 0.2)
+        self.assertEqual(self.world.loopback, [])
+
+    def test_an_address_of_a_daemon_that_chose_its_end_is_not(self):
+        self.world.start_daemon(web="MASTER")
+        handler = self.handler()
+        self.world.running, self.world.result = None, "exit-code"
+        self.write('INSTANCE "web" STOP 250')
+        handler.cycle(0)
+        self.assertEqual((self.record()["daemon"]["state"], self.world.loopback), ("crashed", []))
+
+    def test_an_address_that_was_given_up_long_ago_is_not(self):
+        self.world.start_daemon(web="MASTER")
+        handler = self.handler()
+        self.write('INSTANCE "web" STOP 250')
+        handler.cycle(0)
+        self.world.running, self.world.result = None, "signal"
+        self.tick(handler, guard.RECENT + 1)
+        self.assertEqual((self.record()["daemon"]["state"], self.world.loopback), ("crashed", []))
+
+    def test_an_orderly_stop_ends_the_holding(self):
+        handler = self.crashed()
+        self.world.start_daemon(pid=200, web="BACKUP")
+        self.world.held = []
+        self.write('INSTANCE "web" BACKUP 250')
+        handler.cycle(0)
+        self.world.running, self.world.result = None, "success"
+        self.write('INSTANCE "web" STOP 250', "DAEMON STOPPED success")
+        handler.cycle(0)
+        self.assertEqual(self.world.loopback, [])
+
+    def test_a_new_handler_lets_go_of_what_an_old_one_held(self):
+        self.crashed()
+        self.world.start_daemon(pid=200, web="MASTER")
+        self.handler()
+        self.assertEqual((self.world.loopback, self.world.held), ([], [VIP]))
+
+    def test_an_address_that_a_backup_kept_goes_when_another_node_answers(self):
+        self.world.start_daemon(web="BACKUP")
+        self.world.held = [VIP]
+        handler = self.handler()
+        self.assertEqual(self.world.askers, [])  # keepalived may be about to say that it is MASTER
+        self.tick(handler, guard.SETTLE + 1)
+        self.assertEqual(len(self.world.askers), 1)
+        self.world.askers[0].answer(PEER)
+        handler.cycle(0)
+        self.assertEqual(self.world.removed, [(VIP, 24, "eth0")])
+        self.assertIn(
+            "%s/24 removed from eth0: %s answers for it and keepalived here is BACKUP" % (VIP, PEER), self.said
+        )
+
+    def test_the_address_of_a_master_is_never_taken_away(self):
+        self.world.start_daemon(web="BACKUP")
+        self.world.held = [VIP]
+        handler = self.handler()
+        self.tick(handler, guard.SETTLE + 1)
+        self.world.askers[0].answer(PEER)
+        self.write('INSTANCE "web" MASTER 250')
+        handler.cycle(0)
+        self.tick(handler)
         self.assertEqual(self.world.removed, [])
+
+    def test_what_the_guard_does_can_be_found_in_the_journal(self):
+        handler = self.crashed()
+        self.world.askers[0].answer(PEER)
+        handler.cycle(0)
+        acts = [fields for fields in self.fields if fields.get("message_id") == journal.GUARD_ACTION]
+        self.assertTrue(acts)
+        for fields in acts:
+            self.assertEqual((fields["HA_PAIR_INSTANCE"], fields["HA_PAIR_VIPS"]), ("web", VIP))
 
     def test_after_a_clean_stop_the_same_rule_holds(self):
         self.world.start_daemon(web="MASTER")
@@ -530,13 +716,14 @@ class CrashTest(HandlerCase):
         self.world.askers[0].answer(PEER)
         handler.cycle(0)
         self.assertEqual(self.world.removed, [(VIP, 24, "eth0")])
+        self.assertEqual(self.world.loopback, [])
 
     def test_a_new_handler_takes_the_watch_over(self):
         self.crashed()
         handler = self.handler()
         self.world.askers[-1].answer(PEER)
         handler.cycle(0)
-        self.assertEqual(self.world.removed, [(VIP, 24, "eth0")])
+        self.assertEqual(self.world.removed, [(VIP, 24, "eth0"), (VIP, 32, "lo")])
 
     def test_addresses_that_are_not_ours_are_nobodys_business(self):
         self.world.part["instances"]["web"]["vips"][0]["address"] = "10.98.0.10"
@@ -552,16 +739,110 @@ class CrashTest(HandlerCase):
         self.assertEqual(len(self.world.askers), 2)
         self.assertEqual(len([line for line in self.said if "cannot send (Network is down)" in line]), 1)
 
-    def test_ipv6_cannot_be_asked_and_stays(self):
-        self.world.part["instances"]["web"]["vips"][0]["address"] = "fd00::100"
+    def test_ipv6_follows_the_same_rules(self):
+        self.world.part["instances"]["web"]["vips"][0]["address"] = "2001:db8::100"
         self.world.start_daemon(web="MASTER")
-        self.world.held = ["fd00::100"]
+        self.world.held = ["2001:db8::100"]
         handler = self.handler()
-        self.world.running = None
-        for _look in range(3):
-            self.tick(handler)
-        self.assertEqual(self.world.removed, [])
-        self.assertEqual(len([line for line in self.said if "ARP cannot ask who has an IPv6 address" in line]), 1)
+        self.world.running, self.world.result = None, "signal"
+        self.tick(handler)
+        self.assertEqual(self.world.loopback, ["2001:db8::100"])
+        self.world.askers[0].answer(PEER)
+        handler.cycle(0)
+        self.assertEqual((self.world.held, self.world.loopback), ([], []))
+
+
+class FreezeTest(HandlerCase):
+    def setUp(self):
+        HandlerCase.setUp(self)
+        self.world.part["instances"]["web"].update(advert_interval=0.25, master_down_interval=0.755, priority=250)
+
+    def looks(self, handler, count):
+        for _look in range(count):
+            self.tick(handler, 0.25)
+
+    def test_a_frozen_master_is_killed_and_its_address_held(self):
+        self.world.start_daemon(web="MASTER")
+        self.world.held = [VIP]
+        handler = self.handler()
+        self.looks(handler, 8)
+        self.assertEqual(self.world.killed, [])
+        self.world.moves, self.world.process_state = False, "T"
+        self.looks(handler, 6)
+        self.assertEqual(self.world.killed, [100])
+        self.assertEqual((self.record()["daemon"]["state"], self.web()["state"]), ("crashed", "CRASHED"))
+        self.assertEqual(self.world.loopback, [VIP])
+        self.assertTrue(any(line.startswith("keepalived (pid 100) is frozen: its VRRP process 101 owes") for line in
+                            self.said), self.said)
+
+    def test_a_frozen_daemon_that_cannot_die_is_no_daemon(self):
+        self.world.start_daemon(web="MASTER")
+        self.world.held = [VIP]
+        self.world.kill_daemon = lambda daemon: self.world.killed.append(daemon["pid"])
+        handler = self.handler()
+        self.world.moves, self.world.process_state = False, "D"
+        self.looks(handler, 8)
+        self.assertEqual(self.world.killed, [100])
+        self.world.askers[0].answer(PEER)
+        handler.cycle(0)
+        self.assertEqual(self.world.held, [])
+
+    def test_a_backup_that_is_quiet_is_left_alone(self):
+        self.world.start_daemon(web="BACKUP")
+        handler = self.handler()
+        self.world.moves = False
+        self.looks(handler, 60)
+        self.assertEqual(self.world.killed, [])
+
+    def test_the_loop_keeps_the_advert_interval_of_a_master(self):
+        self.world.start_daemon(web="MASTER")
+        handler = self.handler()
+        begin = self.world.clock
+        waits = []
+        handler._wait = lambda timeout: waits.append(timeout) or True
+        handler.cycle()
+        self.assertLessEqual(waits[0], 0.25)
+        self.assertLess(self.world.clock - begin, 1)
+
+
+class HookTest(HandlerCase):
+    def setUp(self):
+        HandlerCase.setUp(self)
+        self.world.part["hook"] = {"command": ["/usr/local/sbin/told", "x"], "user": "nobody", "timeout": 30.0}
+
+    def test_every_change_is_told_once_and_remembered(self):
+        self.world.start_daemon(web="BACKUP")
+        handler = self.handler()
+        self.assertEqual(self.world.commands[-1][-4:], ["web", "UNKNOWN", "BACKUP", "250"])
+        self.assertEqual(self.record()["told"], {"web": "BACKUP"})
+        self.tick(handler)
+        self.handler()
+        self.assertEqual(len(self.world.commands), 1)
+
+    def test_a_change_that_was_missed_is_told_by_the_next_handler(self):
+        self.world.start_daemon(web="BACKUP")
+        self.handler()
+        self.world.states["web"] = "MASTER"
+        self.handler()
+        self.assertEqual(self.world.commands[-1][-4:], ["web", "BACKUP", "MASTER", "250"])
+
+
+class DirectoryTest(HandlerCase):
+    def test_the_probers_directory_is_made_anew_for_its_account(self):
+        self.world.part["probes"] = [{"name": "nginx"}]
+        self.world.start_daemon(web="MASTER")
+        handler = self.handler()
+        failing = os.path.join(self.directory, "failing")
+        self.assertFalse(os.path.isdir(failing))
+        self.assertIn("problem: %s: cannot be made (there is no account keepalived_script)" % failing, self.said)
+        self.world.account = "keepalived_script"
+        self.tick(handler)
+        self.assertTrue(os.path.isdir(failing))
+        self.assertEqual(self.world.reloads, 1)
+
+    def test_a_node_without_probes_needs_none(self):
+        self.handler()
+        self.assertFalse(os.path.isdir(os.path.join(self.directory, "failing")))
 
 
 class PureTest(unittest.TestCase):
@@ -580,20 +861,4 @@ class PureTest(unittest.TestCase):
         ]
         for word, interfaces, expected in table:
             record = {"instances": {"web": {"state": word}, "no addresses": {"state": "MASTER"}}}
-            self.assertEqual(notify.disagreements(record, vips, interfaces), expected, (word, interfaces))
-
-    def test_tells_systemd_through_its_socket(self):
-        base = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, base)
-        path = os.path.join(base, "socket")
-        manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.addCleanup(manager.close)
-        manager.bind(path)
-        os.environ["NOTIFY_SOCKET"] = path
-        self.addCleanup(os.environ.pop, "NOTIFY_SOCKET", None)
-        notify.service_manager("READY=1")
-        self.assertEqual(manager.recv(100), b"READY=1")
-        del os.environ["NOTIFY_SOCKET"]
-        notify.service_manager("WATCHDOG=1")
-        manager.setblocking(False)
-        self.assertRaises((IOError, OSError), manager.recv, 100)
+            self.assertEqual(guard.disagreements(record, vips, interfaces), expected, (word, interfaces))

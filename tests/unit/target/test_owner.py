@@ -41,7 +41,7 @@ class Machine(object):
     def __init__(self, held=(), word="MASTER", file_word="MASTER", part=DESCRIPTION):
         self.held, self.word, self.part, self.problem = list(held), word, part, None
         self.answers, self.asked_on = {}, []
-        self.text = None
+        self.text, self.files, self.clock = None, {}, 100.0
         if file_word:
             record = state.apply_event(
                 state.new_record("node-a", "boot-1", 10.0, ["web"]),
@@ -61,7 +61,13 @@ class Machine(object):
         ]
 
     def read(self, path):
-        return self.text if path == "/state.json" else None
+        return self.text if path == "/state.json" else self.files.get(path)
+
+    def now(self):
+        return self.clock
+
+    def sleep(self, seconds):
+        self.clock += seconds
 
     def boot_id(self):
         return "boot-1"
@@ -95,7 +101,7 @@ class Machine(object):
         found = self.answers.get(address, set())
         if isinstance(found, Exception):
             raise found
-        return Answering(found)
+        return found if isinstance(found, Answering) else Answering(found)
 
 
 class Answering(object):
@@ -113,6 +119,13 @@ class Answering(object):
 
     def close(self):
         """Nothing was opened."""
+
+
+class Broken(Answering):
+    """Its interface goes down while it asks."""
+
+    def send(self):
+        raise NodeError("eth0: cannot send; see it")
 
 
 def observe(machine, **changed):
@@ -281,7 +294,12 @@ class ArpTest(unittest.TestCase):
         refused.answers[VIP] = NodeError("ARP on eth0: no raw socket (Operation not permitted); run as root")
         table = [
             (refused, {}, "eth0", "ARP on eth0: no raw socket (Operation not permitted); run as root"),
-            (Machine(), {"vips": [{"address": "fd00::100"}]}, None, "not asked: IPv6"),
+            (
+                Machine(),
+                {"vips": [{"address": "fd00::100"}]},
+                None,
+                "not asked: no interface of this host is in the subnet of fd00::100; name one with arp_interface",
+            ),
             (
                 Machine(),
                 {"vips": [{"address": "10.99.0.1"}]},
@@ -295,12 +313,138 @@ class ArpTest(unittest.TestCase):
                 {"asked": False, "interface": interface, "answers": [], "problem": problem},
             )
 
+    def test_ipv6_is_asked_on_the_interface_of_its_subnet(self):
+        machine = Machine([{"address": "fd00:98::1", "prefix": 64}])
+        machine.answers["fd00:98::100"] = {"52:54:00:00:00:09"}
+        self.assertEqual(
+            self.arp(machine, vips=[{"address": "fd00:98::100"}]),
+            {"asked": True, "interface": "eth0", "answers": ["52:54:00:00:00:09"], "problem": None},
+        )
+
+    def test_a_question_that_breaks_leaves_the_others_their_answers(self):
+        machine = Machine()
+        broken, late = "10.98.0.101", "10.98.0.102"
+        machine.answers = {VIP: {"52:54:00:00:00:09"}, broken: Broken(set()), late: Broken({"52:54:00:00:00:08"})}
+        report = observe(machine, ask_arp=True, vips=[{"address": address} for address in (VIP, broken, late)])
+        found = [vip["arp"] for vip in report["vips"]]
+        self.assertEqual([view["asked"] for view in found], [True, False, True])
+        self.assertEqual([view["answers"] for view in found], [["52:54:00:00:00:09"], [], ["52:54:00:00:00:08"]])
+        self.assertEqual([view["problem"] for view in found], [None, "eth0: cannot send; see it", None])
+
     def test_one_refusal_leaves_the_other_question(self):
         machine = Machine()
         machine.answers = {VIP: NodeError("no"), "10.98.0.101": {"52:54:00:00:00:09"}}
         report = observe(machine, ask_arp=True, vips=[{"address": VIP}, {"address": "10.98.0.101"}])
         self.assertEqual([vip["arp"]["asked"] for vip in report["vips"]], [False, True])
         self.assertEqual(report["vips"][1]["arp"]["answers"], ["52:54:00:00:00:09"])
+
+
+PROBED = {
+    "schema": 1,
+    "node": "node-a",
+    "state_directory": "/run/pair",
+    "instances": {"web": {"vips": [], "services": ["api", "nginx"]}},
+    "probes": [
+        {"name": "nginx", "kind": "http", "state_file": "/run/pair/failing/nginx", "timeout": 0.25},
+        {"name": "witness.gateway", "kind": "ping", "state_file": "/run/pair/failing/witness.gateway", "timeout": 0.5},
+    ],
+}
+REPORT = "/run/pair/failing/.prober.json"
+
+
+def prober_report(written_at=99.0, **probes):
+    entry = {"failing": False, "gated": False, "last_problem": None, "problem": None}
+    entries = {name.replace("__", "."): dict(entry, **changed) for name, changed in probes.items()}
+    return json.dumps({"schema": 1, "written_at": written_at, "problems": [], "probes": entries})
+
+
+class ServicesTest(unittest.TestCase):
+    def services(self, **files):
+        machine = Machine(part=PROBED)
+        machine.files = {"/run/pair/" + name.replace("__", "/"): text for name, text in files.items()}
+        return observe(machine)["services"]
+
+    def test_what_keepalived_reads(self):
+        up = {"track__nginx": "1\n", "track__api": "1\n"}
+        table = [
+            ({}, {"api": "down", "nginx": "down"}),
+            (up, {"api": "up", "nginx": "up"}),
+            (dict(up, failing__nginx="0\n"), {"api": "up", "nginx": "up"}),
+            (dict(up, failing__nginx="junk"), {"api": "up", "nginx": "up"}),
+            (dict(up, failing__nginx="1\n"), {"api": "up", "nginx": "failing"}),
+            # Nobody probes api, so keepalived does not look at such a file.
+            (dict(up, failing__api="1\n"), {"api": "up", "nginx": "up"}),
+            (dict(up, track__nginx="0\n", failing__nginx="1\n"), {"api": "up", "nginx": "down"}),
+        ]
+        for files, expected in table:
+            self.assertEqual(self.services(**files), expected)
+
+
+class ProberTest(unittest.TestCase):
+    def prober(self, text, failing=None, part=PROBED):
+        machine = Machine(part=part)
+        machine.files = {REPORT: text, "/run/pair/failing/nginx": failing}
+        return observe(machine)["prober"]
+
+    def test_nothing_to_probe_is_nothing_to_miss(self):
+        quiet = {"running": False, "problem": None, "probes": {}}
+        self.assertEqual(self.prober(None, part=DESCRIPTION), quiet)
+        self.assertEqual(self.prober(None, part=dict(PROBED, probes=[])), quiet)
+
+    def test_what_each_probe_says(self):
+        text = prober_report(
+            nginx={"failing": True, "last_problem": "no answer within 0.25 s"},
+            witness__gateway={"problem": "ping 192.0.2.1: no raw socket"},
+        )
+        self.assertEqual(
+            self.prober(text, failing="1\n"),
+            {
+                "running": True,
+                "problem": None,
+                "probes": {
+                    "nginx": {"failing": True, "gated": False, "problem": "no answer within 0.25 s"},
+                    "witness.gateway": {"failing": False, "gated": False, "problem": "ping 192.0.2.1: no raw socket"},
+                },
+            },
+        )
+
+    def test_the_last_miss_of_a_service_that_answers_is_no_problem(self):
+        found = self.prober(prober_report(nginx={"last_problem": "once"}, witness__gateway={"gated": True}))
+        self.assertEqual(found["probes"]["nginx"], {"failing": False, "gated": False, "problem": None})
+        self.assertEqual(found["probes"]["witness.gateway"]["gated"], True)
+
+    def test_a_probe_that_the_prober_does_not_know(self):
+        found = self.prober(prober_report(nginx={}))
+        self.assertEqual(found["probes"]["witness.gateway"]["problem"], "is not asked; restart ha-pair-prober.service")
+
+    def test_complaints_of_the_prober_itself(self):
+        text = json.dumps({"schema": 1, "written_at": 99.0, "problems": ["probes: [] is no probe"], "probes": {}})
+        found = self.prober(text)
+        self.assertEqual((found["running"], found["problem"]), (True, "probes: [] is no probe"))
+
+    def test_a_report_that_does_not_count(self):
+        table = [
+            (None, "%s: is not there; see that ha-pair-prober.service runs" % REPORT),
+            ("{", "%s: is not a report of schema 1; restart ha-pair-prober.service" % REPORT),
+            ("[]", "%s: is not a report of schema 1; restart ha-pair-prober.service" % REPORT),
+            (
+                json.dumps({"schema": 2, "written_at": 99.0, "probes": {}}),
+                "%s: is not a report of schema 1; restart ha-pair-prober.service" % REPORT,
+            ),
+            (
+                prober_report(94.0),
+                "%s: was written 6 s ago, not within 5 s; see that ha-pair-prober.service runs" % REPORT,
+            ),
+            (
+                prober_report(200.0),
+                "%s: is dated 100 s ahead of the clock, not within 5 s; see that ha-pair-prober.service runs" % REPORT,
+            ),
+        ]
+        for text, problem in table:
+            found = self.prober(text, failing="1\n")
+            self.assertEqual((found["running"], found["problem"]), (False, problem))
+            # What keepalived goes by is the file, and that is still said.
+            self.assertEqual(found["probes"]["nginx"], {"failing": True, "gated": False, "problem": None})
 
 
 class IdentityTest(unittest.TestCase):

@@ -237,16 +237,52 @@ class TextTest(unittest.TestCase):
         self.assertEqual(loaded["instances"]["db"]["state"], "STOPPED")
         self.assertEqual(web(loaded)["since"], 30.0)
 
+    def lines(self, before, after):
+        return [change["line"] for change in state.changes(before, after)]
+
     def test_changes_are_one_line_each(self):
         before, after = fresh(), running()
-        self.assertEqual(state.changes(before, after), [
+        self.assertEqual(self.lines(before, after), [
             "keepalived: unknown -> running (pid 100)", "instance web: UNKNOWN -> MASTER (priority 250)"])
-        self.assertEqual(state.changes(after, after), [])
+        self.assertEqual(self.lines(after, after), [])
         flood = state.apply_events(
             after, [state.parse_line('INSTANCE "web" %s 250' % word) for word in ["BACKUP", "MASTER"] * 3], 20.0)
         self.assertEqual(
-            state.changes(after, flood), ["instance web: MASTER -> MASTER (priority 250, 6 changes at once)"])
+            self.lines(after, flood), ["instance web: MASTER -> MASTER (priority 250, 6 changes at once)"])
         deleted = state.apply_event(after, state.parse_line('INSTANCE "web" DELETED 0'), 20.0)
-        self.assertEqual(state.changes(after, deleted), ["instance web: MASTER -> no longer configured"])
+        self.assertEqual(self.lines(after, deleted), ["instance web: MASTER -> no longer configured"])
         gone = state.apply_daemon_gone(after, None, 30.0)
-        self.assertEqual(state.changes(after, gone)[0], "keepalived: running -> crashed (result unknown)")
+        self.assertEqual(self.lines(after, gone)[0], "keepalived: running -> crashed (result unknown)")
+
+    def test_changes_name_what_changed(self):
+        change = state.changes(fresh(), running())[1]
+        del change["line"]
+        self.assertEqual(
+            change, {"kind": "instance", "name": "web", "old": "UNKNOWN", "new": "MASTER", "priority": 250})
+
+
+class ToldTest(unittest.TestCase):
+    def test_what_the_hook_has_not_been_told(self):
+        record = running()
+        self.assertEqual(state.untold(record), [("web", "UNKNOWN", "MASTER", 250)])
+        record = state.tell(record, "web", "MASTER")
+        self.assertEqual(state.untold(record), [])
+        flood = [state.parse_line('INSTANCE "web" %s 250' % word) for word in ("BACKUP", "MASTER", "FAULT")]
+        self.assertEqual(state.untold(state.apply_events(record, flood, 20.0)), [("web", "MASTER", "FAULT", 250)])
+        self.assertEqual(state.untold(state.apply_events(record, flood[:2], 20.0)), [])
+        gone = state.apply_daemon_gone(record, "signal", 30.0)
+        self.assertEqual(state.untold(gone), [("web", "MASTER", "CRASHED", 250)])
+
+    def test_what_is_no_state_is_no_news(self):
+        self.assertEqual(state.untold(fresh()), [])
+        self.assertEqual(state.untold(state.apply_daemon_gone(fresh(), "success", 30.0)), [])
+        told = state.tell(running(), "web", "MASTER")
+        self.assertEqual(state.untold(state.apply_daemon_running(told, {"pid": 200, "since": 40.0}, 41.0)), [])
+
+    def test_is_kept_with_the_record_and_forgotten_with_the_instance(self):
+        told = state.tell(running(), "web", "MASTER")
+        self.assertEqual(state.load(state.render(told, 60.0), "node-a", BOOT, 70.0, ("web",))["told"],
+                         {"web": "MASTER"})
+        self.assertIsNone(state.parse_record(state.render(dict(told, told=[]), 60.0)))
+        gone = state.apply_event(told, state.parse_line('INSTANCE "web" DELETED 0'), 20.0)
+        self.assertEqual(state.tell(gone, "db", "MASTER")["told"], {})

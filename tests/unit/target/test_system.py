@@ -5,8 +5,11 @@
 
 from __future__ import absolute_import, division, print_function
 
+import errno
 import io
 import os
+import pwd
+import select
 import shutil
 import stat
 import sys
@@ -59,15 +62,53 @@ class CommandTest(unittest.TestCase):
         self.assertEqual(str(caught.exception),
                          "ip -o addr show: failed with 127 (ip: not installed); install iproute2")
 
-    def test_removes_an_address(self):
-        runner = Runner({"addr del": (0, "", "")})
-        system.System(runner).remove_address("10.98.0.100", 24, "eth0")
-        self.assertEqual(runner.asked, [["ip", "addr", "del", "10.98.0.100/24", "dev", "eth0"]])
-        refusing = system.System(Runner({"addr del": (2, "", "Cannot find device\n")}))
+    def test_holds_and_removes_addresses(self):
+        asked = []
+        original, system.netlink.change = system.netlink.change, lambda *arguments: asked.append(arguments)
+        self.addCleanup(setattr, system.netlink, "change", original)
+        system.System.hold_address("192.0.2.100")
+        system.System.remove_address("192.0.2.100", 24, "eth0")
+        self.assertEqual([(entry[0], entry[2], entry[3]) for entry in asked], [
+            ("holding 192.0.2.100 on lo", "lo", (errno.EEXIST,)),
+            ("removing 192.0.2.100/24 from eth0", "eth0", (errno.EADDRNOTAVAIL, errno.ENODEV))])
+        self.assertEqual([entry[1](7) for entry in asked], [
+            system.netlink.addition("192.0.2.100", 7), system.netlink.removal("192.0.2.100", 24, 7)])
+
+    def end_of(self, command):
+        for _look in range(1000):
+            result = command.result()
+            if result is not None:
+                return result
+            select.select([command], [], [], 1)
+        raise AssertionError("did not end")
+
+    def test_a_command_beside_us(self):
+        command = system.System.start([sys.executable, "-c", "import sys; print('x'); sys.exit(3)"])
+        self.assertEqual(self.end_of(command), (3, "x"))
+        command = system.System.start([sys.executable, "-c", "import time; time.sleep(60)"])
+        self.assertIsNone(command.result())
+        command.kill()
+        self.assertEqual(self.end_of(command), (-9, ""))
+        for argv, problem in ((["no-such-program-here"], "no-such-program-here: not installed"),
+                              (["/no/such/program"], "/no/such/program: No such file or directory")):
+            with self.assertRaises(NodeError) as caught:
+                system.System.start(argv)
+            self.assertTrue(str(caught.exception).startswith(problem), str(caught.exception))
+
+    def test_who_asks_depends_on_the_address(self):
+        interfaces = [{"name": "eth0", "mac": "52:54:00:00:00:01", "addresses": []},
+                      {"name": "tun0", "mac": None, "addresses": []}]
+        for address, protocol in (("192.0.2.100", "ARP"), ("2001:db8::100", "ND")):
+            for name, problem in (
+                ("eth9", "%s for %s: this host has no interface eth9; name one of eth0, tun0"),
+                ("tun0", "%s for %s: interface tun0 has no Ethernet address; name one that has"),
+            ):
+                with self.assertRaises(NodeError) as caught:
+                    system.System().asker(interfaces, name, address, [])
+                self.assertEqual(str(caught.exception), problem % (protocol, address))
         with self.assertRaises(NodeError) as caught:
-            refusing.remove_address("10.98.0.100", 24, "eth0")
-        self.assertEqual(str(caught.exception),
-                         "ip addr del 10.98.0.100/24 dev eth0: failed with 2 (Cannot find device)")
+            system.System().asker(interfaces, "eth0", "2001:db8::100", [])
+        self.assertIn("ND on eth0: it has no IPv6 address of its own", str(caught.exception))
 
     def test_keepalived_tells_its_version_on_stderr(self):
         runner = Runner({"keepalived --version": (0, "", "Keepalived v2.2.7 (01/16,2022)\n")})
@@ -122,6 +163,25 @@ class FileTest(DirectoryCase):
             self.assertTrue(str(caught.exception).startswith("%s: %s" % (path, problem)), str(caught.exception))
             self.assertTrue(str(caught.exception).endswith(cure))
 
+    def test_makes_a_directory_for_an_account(self):
+        mine = pwd.getpwuid(os.geteuid()).pw_name
+        path = os.path.join(self.base, "a", "failing")
+        self.assertTrue(system.System.make_directory(path, mine))
+        self.assertFalse(system.System.make_directory(path, mine))
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o755)
+        with self.assertRaises(NodeError) as caught:
+            system.System.make_directory(path + "2", "no-such-account")
+        self.assertEqual(str(caught.exception), "%s2: cannot be made (there is no account no-such-account); "
+                                                "run the node_tools role again" % path)
+        self.path("file", u"")
+        with self.assertRaises(NodeError) as caught:
+            system.System.make_directory(self.path("file"), mine)
+        self.assertEqual(str(caught.exception), "%s: cannot be made (File exists); remove what is in its place"
+                         % self.path("file"))
+        if os.geteuid() == 0:
+            self.assertTrue(system.System.make_directory(path + "3", "nobody"))
+            self.assertEqual(os.stat(path + "3").st_uid, pwd.getpwnam("nobody").pw_uid)
+
     def test_a_planted_dump_is_not_read(self):
         link = self.path("link")
         os.symlink("/etc/passwd", link)
@@ -164,6 +224,31 @@ class DaemonTest(DirectoryCase):
         machine = system.System()
         self.assertEqual(machine.vrrp_process({"pid": os.getppid()})["pid"], os.getpid())
         self.assertIsNone(machine.vrrp_process({"pid": os.getpid()}))
+
+    def test_kills_the_parent_first_and_then_its_children(self):
+        killed = []
+        machine = system.System()
+        machine.process = {10: {"ppid": 1, "starttime": 5}, 11: {"ppid": 10, "starttime": 6}}.get
+        machine._children = lambda parent: [11, 12] if parent == 10 else []
+        original, system.os.kill = system.os.kill, lambda pid, signum: killed.append((pid, signum))
+        self.addCleanup(setattr, system.os, "kill", original)
+        machine.kill_daemon({"pid": 10, "starttime": 4})
+        self.assertEqual(killed, [(11, 9)])
+        del killed[:]
+        machine.kill_daemon({"pid": 10, "starttime": 5})
+        self.assertEqual(killed, [(10, 9), (11, 9)])
+
+        def refuse(_pid, _signum):
+            raise OSError(errno.EPERM, "Operation not permitted")
+
+        system.os.kill = refuse
+        with self.assertRaises(NodeError) as caught:
+            machine.kill_daemon({"pid": 10, "starttime": 5})
+        self.assertEqual(str(caught.exception), "keepalived (pid 10): process 10 cannot be killed "
+                                                "(Operation not permitted); run as root")
+
+    def test_knows_the_children_of_a_process(self):
+        self.assertIn(os.getpid(), system.System()._children(os.getppid()))
 
     def test_a_daemon_that_would_die_of_the_question_is_not_asked(self):
         self.path("keepalived.pid", u"%d\n" % os.getpid())

@@ -10,8 +10,18 @@ import typing as t
 import pytest
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._nginx.sites import Model, build_sites
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import InputError
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.facts import supported_names
 
 ROOT = "/var/www/web"
+NGINX_ORG = {
+    "repository": "nginx.org",
+    "repository_url": "https://nginx.org/packages",
+    "repository_key_url": "https://nginx.org/keys/nginx_signing.key",
+}
+REPOSITORY_KEY_CURE = (
+    "give an https URL such as https://nginx.org/keys/nginx_signing.key, "
+    "or the absolute path of a file on the controller"
+)
 
 
 def build(sites: object, **given: object) -> Model:
@@ -43,14 +53,19 @@ def test_fills_in_what_is_not_given() -> None:
             {
                 "name": "web",
                 "listen": [80],
+                "tls_listen": [],
+                "servers": [{"listens": ["80"], "redirect": None}],
                 "server_names": ["_"],
                 "root": ROOT,
                 "index_page": None,
                 "upstream": None,
+                "tls": None,
                 "extra": [],
             }
         ],
         "ports": [80],
+        "tls_paths": [],
+        "repository": None,
         "health_path": "/ha-pair/health",
         "health_url": "http://127.0.0.1/ha-pair/health",
         "node_name": "node-a",
@@ -68,7 +83,7 @@ def test_keeps_what_is_given() -> None:
                 "server_names": ["App.Example.com", "*.example.org", "www.example.*"],
                 "upstream": {
                     "servers": [
-                        "app.example.com:8080 weight=2 max_fails=1 fail_timeout=500ms",
+                        "app.example.com:8080 weight=2 max_fails=1 fail_timeout=1m30s",
                         "[2001:db8::10]:8080 backup",
                         "unix:/run/app.sock",
                         "192.0.2.20",
@@ -87,11 +102,13 @@ def test_keeps_what_is_given() -> None:
     assert model["sites"][1]["upstream"] == {
         "name": "ha_pair_app",
         "servers": [
-            "app.example.com:8080 weight=2 max_fails=1 fail_timeout=500ms",
+            "app.example.com:8080 weight=2 max_fails=1 fail_timeout=1m30s",
             "[2001:db8::10]:8080 backup",
             "unix:/run/app.sock",
             "192.0.2.20",
         ],
+        "method": "",
+        "keepalive": 16,
     }
 
 
@@ -133,7 +150,15 @@ SERVER_CURE = "give host:port such as app.example.com:8080, and after it paramet
         ([site(lisen=[80])], "nginx_sites[0].lisen: unknown key; did you mean 'listen'?"),
         (
             [site(zzz=1)],
-            "nginx_sites[0].zzz: unknown key; known are extra, index_page, listen, name, root, server_names, upstream",
+            (
+                "nginx_sites[0].zzz: unknown key; known are extra, index_page, listen, name, redirect, root, "
+                "server_names, tls, tls_listen, upstream"
+            ),
+        ),
+        ({"web": site()}, f"nginx_sites: is a dictionary, not a list; {SITES_CURE}"),
+        (
+            [[site()]],
+            ("nginx_sites[0]: is a list, not a dictionary; give a dictionary such as {name: web, root: /var/www/web}"),
         ),
         ([{"root": ROOT}], f"nginx_sites[0].name: is missing; {NAME_CURE}"),
         ([site(name="a b")], f"nginx_sites[0].name: 'a b' is not a name; {NAME_CURE}"),
@@ -324,6 +349,102 @@ def test_refuses_a_site(sites: object, problem: str) -> None:
 )
 def test_refuses_what_stands_beside_the_sites(given: dict[str, object], problem: str) -> None:
     assert refusals([site()], **given) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (
+            {"repository": "epel"},
+            ("nginx_repository: 'epel' is not one of distribution, nginx.org; give distribution, or nginx.org"),
+        ),
+        (
+            {"repository": "nginx"},
+            "nginx_repository: 'nginx' is not one of distribution, nginx.org; did you mean 'nginx.org'?",
+        ),
+        (
+            {**NGINX_ORG, "repository_url": "nginx.org/packages"},
+            (
+                "nginx_repository_url: 'nginx.org/packages' is not the URL of a repository; "
+                "give one such as https://nginx.org/packages"
+            ),
+        ),
+        (
+            {**NGINX_ORG, "repository_key_url": "http://nginx.org/keys/nginx_signing.key"},
+            (
+                "nginx_repository_key_url: 'http://nginx.org/keys/nginx_signing.key' can be changed on the way, and "
+                f"with it every package; {REPOSITORY_KEY_CURE}"
+            ),
+        ),
+        (
+            {**NGINX_ORG, "repository_key_url": "nginx_signing.key"},
+            f"nginx_repository_key_url: 'nginx_signing.key' is neither; {REPOSITORY_KEY_CURE}",
+        ),
+        ({"ipv6": "perhaps"}, "nginx_ipv6: 'perhaps' is not true or false; give true or false"),
+        ({"facts": {}}, "node-a: has no facts; gather facts of this host before the role (gather_facts: true)"),
+        *[
+            (
+                {
+                    "facts": {
+                        "os_family": family,
+                        "distribution": name,
+                        "distribution_major_version": major,
+                    }
+                },
+                f"node-a: {name} {major} is not supported; use one of {supported_names()}",
+            )
+            for family, name, major in (
+                ("Debian", "Debian", "10"),
+                ("Debian", "Ubuntu", "24"),
+                ("RedHat", "CentOS", "7"),
+                ("RedHat", "Fedora", "43"),
+                ("Suse", "SLES", "15"),
+            )
+        ],
+    ],
+)
+def test_refuses_a_source_or_a_system(given: dict[str, object], problem: str) -> None:
+    assert refusals([site()], **given) == [problem]
+
+
+def test_takes_the_supported_systems() -> None:
+    facts = {"os_family": "RedHat", "distribution": "Rocky", "distribution_major_version": "9"}
+    assert build([site()], facts=facts).repository is None
+
+
+@pytest.mark.parametrize(
+    ("key", "url", "file"),
+    [
+        ("https://nginx.org/keys/nginx_signing.key", "https://nginx.org/keys/nginx_signing.key", None),
+        ("/srv/keys/nginx.asc", None, "/srv/keys/nginx.asc"),
+    ],
+)
+def test_a_repository_with_its_key(key: str, url: str | None, file: str | None) -> None:
+    model = build(
+        [site()], repository="nginx.org", repository_url="https://mirror.example.com/nginx/", repository_key_url=key
+    )
+    assert model.to_dict()["repository"] == {
+        "url": "https://mirror.example.com/nginx",
+        "key_url": url,
+        "key_file": file,
+    }
+
+
+def test_the_variables_of_a_repository_that_is_not_used_are_not_read() -> None:
+    assert build([site()], repository_url="", repository_key_url="http://nginx.org/key").repository is None
+
+
+@pytest.mark.parametrize(
+    ("sites", "listens"),
+    [
+        ([site()], ["80", "[::]:80"]),
+        ([site(extra="listen [::]:80 ipv6only=off;")], ["80"]),
+        ([site(listen=[8080], extra="  listen [::]:80;")], ["8080", "[::]:8080"]),
+    ],
+)
+def test_listens_on_ipv6_unless_the_user_does(sites: object, listens: list[str]) -> None:
+    given = {"ipv6": True, "health_url": "http://node-a.example.com/"}
+    assert [list(server.listens) for server in build(sites, **given).sites[0].servers] == [listens]
 
 
 def test_names_the_port_that_would_be_right() -> None:

@@ -10,8 +10,9 @@ import typing as t
 
 import pytest
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import InputError
-from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp import build
-from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.build import build_inventory, build_node
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp import requirements
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.build import build_node
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.inventory import build_inventory
 
 Hosts = dict[str, dict[str, t.Any]]
 
@@ -157,12 +158,30 @@ class TestServices:
         assert description["instances"]["web"] == {
             "vrid": 51,
             "interface": "eth0",
+            "family": 4,
+            "vrrp_version": 3,
+            "mode": "preferred",
+            "preferred": "node-a",
             "priority": 250,
             "advert_interval": 0.25,
             "master_down_interval": pytest.approx(0.755859),
-            "vips": [{"address": "192.0.2.10", "prefix": 24, "interface": "eth0"}],
+            "multicast": False,
+            "sync_group": None,
+            "vips": [{"address": "192.0.2.10", "prefix": 24, "interface": "eth0", "excluded": False}],
+            "source": "192.0.2.11",
             "peers": ["192.0.2.12"],
             "services": ["nginx"],
+            "witnesses": [],
+            "track_interfaces": [],
+            "track_processes": [],
+        }
+        assert {key: value for key, value in description.items() if key != "instances"} == {
+            "schema": 1,
+            "node": "node-a",
+            "peer": "node-b",
+            "state_directory": "/run/keepalived/ha-pair",
+            "hook": None,
+            "probes": [],
         }
 
 
@@ -172,12 +191,11 @@ class TestServices:
         ({"vips": None}, "node-a: keepalived_instances.web.vips: is missing; give at least one address, such as"),
         ({"vips": []}, "node-a: keepalived_instances.web.vips: is empty; give at least one address"),
         ({"vips": "192.0.2.10"}, "web.vips: is a string ('192.0.2.10'), not a list; give at least one address"),
-        ({"vips": ["192.0.2"]}, "web.vips[0]: '192.0.2' is not an address; give an IPv4 address with or without"),
-        ({"vips": ["192.0.2.300/24"]}, "web.vips[0]: '192.0.2.300' is not an address; give an IPv4 address"),
-        ({"vips": [10]}, "web.vips[0]: 10 is not an address; give an IPv4 address"),
+        ({"vips": ["192.0.2"]}, "web.vips[0]: '192.0.2' is not an address; give an address with or without"),
+        ({"vips": ["192.0.2.300/24"]}, "web.vips[0]: '192.0.2.300' is not an address; give an address"),
+        ({"vips": [10]}, "web.vips[0]: 10 is not an address; give an address"),
         ({"vips": ["192.0.2.10/x"]}, "web.vips[0]: 'x' is not an integer; give a prefix length between 8 and 32"),
         ({"vips": ["192.0.2.10/33"]}, "web.vips[0]: 33 is not in 8..32; give a prefix length between 8 and 32"),
-        ({"vips": ["2001:db8::1"]}, "web.vips[0]: 2001:db8::1 is an IPv6 address, which this release does not support"),
         ({"vips": ["127.0.0.1"]}, "web.vips[0]: 127.0.0.1 cannot be the address of a host on a network; give"),
         ({"vips": ["192.0.2.0/24"]}, "web.vips[0]: 192.0.2.0 is the network address of 192.0.2.0/24; give a host"),
         ({"vips": ["192.0.2.255/24"]}, "web.vips[0]: 192.0.2.255 is the broadcast address of 192.0.2.0/24; give a"),
@@ -213,7 +231,10 @@ class TestServices:
         ),
         ({"interface": "eth 0"}, "web.interface: 'eth 0' is not the name of an interface; give a name such as eth0"),
         ({"vrdi": 51}, "node-a: keepalived_instances.web.vrdi: unknown key; did you mean 'vrid'?"),
-        ({"zzz": 1}, "node-a: keepalived_instances.web.zzz: unknown key; known are advert_interval, interface, mode"),
+        (
+            {"zzz": 1},
+            "node-a: keepalived_instances.web.zzz: unknown key; known are advert_interval, auth_pass, interface",
+        ),
         ({"mode": "prefered"}, "web.mode: 'prefered' is not one of preferred, sticky; did you mean 'preferred'?"),
         ({"profile": "quick"}, "web.profile: 'quick' is not one of fast, balanced, conservative; give one of them"),
         ({"preferred": "node-c"}, "web.preferred: 'node-c' is not one of node-a, node-b; did you mean 'node-b'?"),
@@ -235,7 +256,7 @@ class TestServices:
         ),
         (
             {"priorities": {"node-a": 200, "node-b": 200}},
-            "web.priorities: node-a is 0 above its peer; give the preferred node 1 to 3 more than its peer",
+            "web.priorities: 200 and 200 are equal in mode 'preferred', so nobody is preferred; give",
         ),
         (
             {"priorities": {"node-a": 200, "node-b": 100}},
@@ -256,8 +277,8 @@ class TestServices:
             "web.services.nginx.health_url: '192.0.2.50' is not this node itself: a shared backend would put both",
         ),
         (
-            {"services": {"nginx": {"health_url": "https://localhost/"}}},
-            "web.services.nginx.health_url: 'https://localhost/' is not a plain http URL; ask the service on this node",
+            {"services": {"nginx": {"health_url": "ftp://localhost/"}}},
+            "web.services.nginx.health_url: 'ftp://localhost/' is not a plain http or https URL; ask the service",
         ),
         (
             {"services": {"nginx": {"health_url": "http://127.0.0.1/", "check_interval": 0.5}}},
@@ -481,7 +502,7 @@ class TestInventory:
         hosts = self.two_pairs()
         hosts["node-d"]["ansible_host"] = "node-d.example.com"
         (warning,) = build_inventory(hosts)[1]
-        assert warning.startswith("node-d: keepalived_address: is not set and ansible_host is no address; while node-d")
+        assert warning.startswith("node-d: keepalived_address: is not set and ansible_host is no IPv4 address; while")
         assert build_inventory(hosts, ["node-a"])[1] == []
 
     @pytest.mark.parametrize(
@@ -534,7 +555,7 @@ class TestInventory:
 
 
 def test_a_missing_library_is_said_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "netaddr", None)
+    monkeypatch.setattr(requirements, "netaddr", None)
     for call in (lambda: build_node(pair(), "node-a"), lambda: build_inventory(pair())):
         with pytest.raises(InputError, match="this controller: lacks the Python library netaddr; install it into the"):
             call()

@@ -57,6 +57,13 @@ def test_a_stopped_daemon_is_told_by_the_state_file() -> None:
     ]
 
 
+def test_a_service_that_hangs_is_shown_as_failing() -> None:
+    hangs = {**REPORT, "services": {"nginx": "failing"}}
+    found = rows(VERDICT, {"node-a": hangs, "node-b": REPORT})
+    assert [row["services"] for row in found] == [{"nginx": "failing"}, {"nginx": "up"}]
+    assert "nginx failing" in table(found, NOON)[1]
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(-1, "0 s"), (0, "0 s"), (59.9, "59 s"), (60, "1 min"), (7200, "2 h"), (86400 * 12 + 5, "12 d")],

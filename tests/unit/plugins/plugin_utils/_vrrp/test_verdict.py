@@ -215,6 +215,71 @@ def test_an_observer_that_is_a_member_in_disguise_is_no_witness() -> None:
     assert found.problems == ("observer observer: is the same machine as node-a; name a host outside the pair",)
 
 
+def with_prober(report: dict[str, t.Any], **changed: t.Any) -> dict[str, t.Any]:
+    probes = {"nginx": {"failing": False, "gated": False, "problem": None}}
+    return {**report, "prober": {"running": True, "problem": None, "probes": probes, **changed}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "warnings"),
+    [
+        ({}, ()),
+        ({"running": False, "probes": {}}, ()),
+        (
+            {"running": False, "problem": "/run/.prober.json: is not there", "probes": {}},
+            ("hangs would not be noticed on node-b: /run/.prober.json: is not there",),
+        ),
+        ({"problem": "probes: [] is no probe"}, ("node-b: probes: [] is no probe",)),
+        (
+            {"probes": {"witness.gateway": {"failing": True, "problem": "ping 192.0.2.1: no answer within 0.5 s"}}},
+            ("node-b: witness.gateway is failing: ping 192.0.2.1: no answer within 0.5 s",),
+        ),
+        (
+            {"probes": {"nginx": {"failing": True, "problem": None}}},
+            ("node-b: nginx is failing: the reason is not known",),
+        ),
+        (
+            {"probes": {"witness.gateway": {"failing": False, "problem": "ping 192.0.2.1: no raw socket"}}},
+            ("node-b: witness.gateway is not known to be well: ping 192.0.2.1: no raw socket",),
+        ),
+    ],
+)
+def test_what_watches_over_the_pair_is_a_warning_and_no_failure(
+    changed: dict[str, t.Any], warnings: tuple[str, ...]
+) -> None:
+    reports = healthy()
+    reports["node-b"] = with_prober(reports["node-b"], **changed)
+    found = judge(PAIR, reports, ["observer"])
+    assert (found.result, found.warnings) == ("verified", warnings)
+    assert [line for line in found.text() if "warning" in line] == [f"  warning: {text}" for text in warnings]
+    assert found.to_dict()["warnings"] == warnings
+
+
+def test_ipv6_is_asked_by_neighbour_discovery_and_in_any_spelling() -> None:
+    reports = healthy()
+    for report_ in reports.values():
+        report_["vips"][0]["address"] = "2001:db8:0:0::10"
+    found = judge({**PAIR, "instances": {"web": ["2001:db8::10"]}}, reports, ["observer"])
+    assert (found.result, found.vips[0].owner) == ("verified", "node-a")
+    assert found.vips[0].views[2].name == "Neighbour Discovery"
+    for report_ in reports.values():
+        report_["vips"][0]["arp"]["answers"] = []
+    silent = judge({**PAIR, "instances": {"web": ["2001:db8::10"]}}, reports, ["observer"])
+    assert "2001:db8::10: no owner by Neighbour Discovery" in silent.problems
+
+
+def test_vips_of_both_families_are_judged_by_the_same_addresses_of_cards() -> None:
+    reports = healthy()
+    for report_ in reports.values():
+        report_["vips"].append({**report_["vips"][0], "address": "2001:db8::10"})
+    both = {**PAIR, "instances": {"web": [VIP, "2001:db8::10"]}}
+    found = judge(both, reports, ["observer"])
+    assert [(vip.result, vip.owner) for vip in found.vips] == [("verified", "node-a")] * 2
+    reports["observer"]["vips"][1]["arp"] = {**reports["observer"]["vips"][1]["arp"], "answers": [MAC["thief"]]}
+    found = judge(both, reports, ["observer"])
+    assert [vip.result for vip in found.vips] == ["verified", "failed"]
+
+
 def test_text_shows_every_view() -> None:
     lines = judge(PAIR, healthy(), ["observer"]).text()
     assert lines == [

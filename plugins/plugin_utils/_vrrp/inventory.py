@@ -1,0 +1,184 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All pairs of an inventory: each read as its members give it, and clashes between them."""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader
+
+from .inputs import ADDRESS_VARIABLES, Inventory, PairInput, read_pair
+from .instance_inputs import InstanceInput
+from .requirements import reader_with_library
+
+try:
+    import netaddr
+except ImportError:  # requirements.py says so, with the cure
+    netaddr = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class PairSummary:
+    """A pair as the inventory alone describes it."""
+
+    members: tuple[str, str]
+    instances: dict[str, list[str]]
+
+    def to_dict(self) -> dict[str, t.Any]:
+        """`{members: [a, b], instances: {name: [VIP, ...]}, vips: [{address: VIP, instance: name}, ...]}`."""
+        vips = [{"address": vip, "instance": name} for name, found in self.instances.items() for vip in found]
+        return {"members": list(self.members), "instances": self.instances, "vips": vips}
+
+
+def build_inventory(inventory: Inventory, hosts: Sequence[str] | None = None) -> tuple[list[PairSummary], list[str]]:
+    """All pairs that the inventory describes, checked without asking a host; and warnings.
+
+    hosts: look only at pairs with one of these members (all hosts when None); clashes are still looked for in all.
+    Raises InputError with all problems that were found.
+    """
+    reader = reader_with_library()
+    pairs: dict[tuple[str, str], PairInput] = {}
+    described = [host for host in inventory if "keepalived_instances" in inventory[host]]
+    wanted = set(hosts) if hosts is not None else set(described)
+    for host in wanted - set(described):
+        reader.refuse(
+            f"{host}: keepalived_instances",
+            "is missing",
+            "give at least one instance, such as {web: {vrid: 51, vips: [192.0.2.10]}}, or leave the host out",
+        )
+    paired: set[str] = set()
+    for host in described:
+        if host in paired:
+            continue
+        found = Reader()
+        pair = read_pair(inventory, host, None, found)
+        touches = host in wanted or (pair is not None and bool(wanted.intersection(pair.members)))
+        if pair is not None:
+            pairs[pair.members] = pair
+            paired.update(pair.members)
+        if touches:
+            for problem in found.problems:
+                reader.refuse(problem.place, problem.problem, problem.cure)
+    _check_foreign_members(pairs, reader)
+    _check_vips_between(pairs, reader)
+    warnings = _check_vrids_between(pairs, reader)
+    reader.finish()
+    summaries = [
+        PairSummary(
+            members, {instance.name: [vip.address for vip in instance.vips] for instance in pairs[members].instances}
+        )
+        for members in pairs
+        if wanted.intersection(members)
+    ]
+    return summaries, [*warnings, *_inventory_warnings(inventory, pairs, wanted)]
+
+
+def _check_foreign_members(pairs: Mapping[tuple[str, str], PairInput], reader: Reader) -> None:
+    seen: dict[str, tuple[str, str]] = {}
+    for members in pairs:
+        for member in members:
+            first = seen.setdefault(member, members)
+            if first != members:
+                reader.refuse(
+                    f"{members[0]}: keepalived_members",
+                    f"{member!r} is also a member of the pair {' + '.join(first)}",
+                    "make each host a member of one pair; one pair may have several instances",
+                )
+
+
+def _check_vips_between(pairs: Mapping[tuple[str, str], PairInput], reader: Reader) -> None:
+    seen: dict[str, tuple[str, tuple[str, str]]] = {}
+    owners = {
+        address: member
+        for pair in pairs.values()
+        for member, known in pair.addresses.items()
+        for address in known.values()
+    }
+    for members, pair in pairs.items():
+        for instance in pair.instances:
+            for vip in instance.vips:
+                place, first = seen.setdefault(vip.address, (vip.place, members))
+                if first != members:
+                    reader.refuse(
+                        vip.place,
+                        f"{vip.address} is also a VIP of the pair {' + '.join(first)} ({place})",
+                        "give each VIP to one pair",
+                    )
+                if vip.address in owners and owners[vip.address] not in members:
+                    reader.refuse(
+                        vip.place,
+                        f"{vip.address} is the own address of {owners[vip.address]}",
+                        "give an address that no machine has",
+                    )
+
+
+def _check_vrids_between(pairs: Mapping[tuple[str, str], PairInput], reader: Reader) -> list[str]:
+    """Pairs that share a VRID in one network: well with unicast, a clash as soon as one of them speaks multicast.
+
+    The clash is refused; for the rest warnings are returned.
+    """
+    warnings = []
+    for (one, pair_one), (two, pair_two) in itertools.combinations(pairs.items(), 2):
+        for first, second in itertools.product(pair_one.instances, pair_two.instances):
+            if (first.vrid, first.family) != (second.vrid, second.family):
+                continue
+            if not _vip_networks(first) & _vip_networks(second):
+                continue
+            loud = [" + ".join(pair) for pair, given in ((one, first), (two, second)) if given.multicast]
+            if loud:
+                reader.refuse(
+                    f"{second.place}.vrid",
+                    f"{second.vrid} is also used by the pair {' + '.join(one)}, their VIPs look like one network, and "
+                    f"{' and '.join(loud)} {'speaks' if len(loud) == 1 else 'speak'} multicast",
+                    f"give {' + '.join(two)} a VRID of its own (or the VIPs their prefixes, if the networks differ)",
+                )
+            else:
+                warnings.append(
+                    f"{second.place}.vrid: {second.vrid} is also used by the pair {' + '.join(one)}, and their VIPs "
+                    f"look like one network; both work, because they speak unicast, but give {' + '.join(two)} a VRID "
+                    "of its own to be safe"
+                )
+    return warnings
+
+
+def _inventory_warnings(
+    inventory: Inventory, pairs: Mapping[tuple[str, str], PairInput], wanted: Collection[str]
+) -> list[str]:
+    """What will work today and surprise later, for the pairs with a wanted member."""
+    warnings = []
+    for members, pair in pairs.items():
+        if not set(wanted).intersection(members):
+            continue
+        warnings += [
+            f"{member}: {ADDRESS_VARIABLES[family]}: is not set and ansible_host is no IPv{family} address; while "
+            f"{member} is down, a run with --limit to its peer would not know it; set {ADDRESS_VARIABLES[family]}"
+            for member in members
+            for family in sorted({instance.family for instance in pair.instances})
+            if family not in pair.addresses[member]
+        ]
+        tracked = any(service.name == "nginx" for instance in pair.instances for service in instance.services)
+        deployed = [member for member in members if "nginx_sites" in inventory[member]]
+        if tracked and len(deployed) < len(members):
+            warnings.append(
+                f"{pair.node}: keepalived_instances: tracks nginx, and nginx_sites is not set for both members; unless "
+                "something else deploys and tracks nginx, both stay in FAULT; set nginx_sites"
+            )
+        if deployed and not tracked:
+            warnings.append(
+                f"{pair.node}: nginx_sites: is set, and no instance tracks nginx; the VIP would stay with a node whose "
+                "nginx is down; add nginx to the services of an instance"
+            )
+    return warnings
+
+
+def _vip_networks(instance: InstanceInput) -> set[netaddr.IPNetwork]:
+    """The networks of the VIPs as far as the inventory tells; without a prefix /24 or /64."""
+    return {
+        netaddr.IPNetwork(f"{vip.address}/{vip.prefix or (24 if vip.family == 4 else 64)}").cidr
+        for vip in instance.vips
+    }

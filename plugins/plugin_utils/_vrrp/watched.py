@@ -1,0 +1,212 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Builds what a node watches: state files, check scripts, probes, interfaces, processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader
+
+from .capabilities import Capabilities
+from .inputs import PairInput
+from .instance_inputs import InstanceInput
+from .model import (
+    SCRIPT_DIRECTORY,
+    STATE_DIRECTORY,
+    HealthCheck,
+    Probe,
+    Service,
+    SyncGroup,
+    TrackFile,
+    Tracking,
+    TrackInterface,
+    TrackProcess,
+)
+from .service_inputs import Health, ServiceInput
+from .tracking_inputs import ProcessInput, WitnessInput
+
+FAILING_DIRECTORY = f"{STATE_DIRECTORY}/failing"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """All that a node watches, each thing once whatever number of instances name it."""
+
+    services: list[Service]
+    probes: list[Probe]
+    files: list[TrackFile]
+    processes: list[TrackProcess]
+
+
+def build_watched(pair: PairInput, capable: Capabilities, reader: Reader) -> Watched:
+    """What the instances of the pair watch on this node."""
+    services = {service.name: service for instance in pair.instances for service in instance.services}
+    witnesses = {witness.name: witness for instance in pair.instances for witness in instance.witnesses}
+    processes = {process.name: process for instance in pair.instances for process in instance.processes}
+    built = [_service(service, capable, reader) for service in services.values()]
+    _check_identifiers(pair.node, "services", services, "units", reader)
+    _check_identifiers(pair.node, "witnesses", witnesses, "witnesses", reader)
+    _check_identifiers(pair.node, "track_processes", processes, "processes", reader)
+    probes = [_service_probe(service) for service in services.values() if service.probe]
+    probes += [_witness_probe(witness) for witness in witnesses.values()]
+    files = [file for service in built for file in _service_files(service)]
+    files += [_witness_file(witness) for witness in witnesses.values()]
+    return Watched(built, [probe for probe in probes if probe], files, [_process(one) for one in processes.values()])
+
+
+def instance_tracking(given: InstanceInput, watched: Watched) -> Tracking:
+    """What stands in the instance itself: everything, or in a sync group what only works there."""
+    everything = _tracking([given], watched)
+    return everything if given.sync_group is None else replace(everything, files=[], scripts=[], interfaces=[])
+
+
+def _tracking(given: Sequence[InstanceInput], watched: Watched) -> Tracking:
+    """What these instances watch together, each thing once."""
+    services = {service.name for instance in given for service in instance.services}
+    witnesses = {_witness_file(witness).tracker for instance in given for witness in instance.witnesses}
+    processes = {process.name for instance in given for process in instance.processes}
+    ours = [service for service in watched.services if service.name in services]
+    trackers = {file.tracker for service in ours for file in _service_files(service)} | witnesses
+    interfaces = {one.name: one for instance in given for one in instance_interfaces(instance)}
+    return Tracking(
+        files=[file for file in watched.files if file.tracker in trackers],
+        scripts=[service.check.name for service in ours if service.check],
+        interfaces=list(interfaces.values()),
+        processes=[process for process in watched.processes if process.name in processes],
+    )
+
+
+def instance_interfaces(given: InstanceInput) -> list[TrackInterface]:
+    """The further interfaces of one instance."""
+    return [TrackInterface(interface.name, interface.weight) for interface in given.interfaces]
+
+
+def sync_groups(pair: PairInput, watched: Watched) -> list[SyncGroup]:
+    """The sync groups with what their members watch.
+
+    keepalived 2.1.5 ignores files and scripts of a member, and processes of a group; 2.2.7 and 2.3.3 take all in both.
+    """
+    names = dict.fromkeys(instance.sync_group for instance in pair.instances if instance.sync_group is not None)
+    groups = []
+    for name in names:
+        members = [instance for instance in pair.instances if instance.sync_group == name]
+        shared = replace(_tracking(members, watched), processes=[])
+        groups.append(SyncGroup(name, [member.name for member in members], shared))
+    return groups
+
+
+def _identifier(name: str) -> str:
+    return "".join(char if char.isalnum() else "_" for char in name)
+
+
+def _check_identifiers(node: str, option: str, names: Iterable[str], what: str, reader: Reader) -> None:
+    seen: dict[str, str] = {}
+    for name in names:
+        first = seen.setdefault(_identifier(name), name)
+        if first != name:
+            reader.refuse(
+                f"{node}: keepalived_instances: {option}",
+                f"{first!r} and {name!r} differ in punctuation only, which keepalived's names do not keep",
+                f"rename one of the two {what}",
+            )
+
+
+def _service(given: ServiceInput, capable: Capabilities, reader: Reader) -> Service:
+    identifier = _identifier(given.name)
+    return Service(
+        name=given.name,
+        tracker=f"service_{identifier}",
+        state_file=f"{STATE_DIRECTORY}/track/{given.name}",
+        failing_tracker=f"failing_{identifier}" if given.probe else None,
+        failing_file=f"{FAILING_DIRECTORY}/{given.name}" if given.probe else None,
+        check=None if given.health is None else _check(given, given.health, identifier, capable, reader),
+    )
+
+
+def _service_files(service: Service) -> list[TrackFile]:
+    files = [TrackFile(service.tracker, service.state_file, 0, True)]
+    if service.failing_tracker is not None and service.failing_file is not None:
+        files.append(TrackFile(service.failing_tracker, service.failing_file, 0, False))
+    return files
+
+
+def _check(given: ServiceInput, health: Health, identifier: str, capable: Capabilities, reader: Reader) -> HealthCheck:
+    fine = "fractional_script_interval" in capable
+    interval = given.interval or (0.5 if fine else 1.0)
+    timeout = given.timeout or (0.5 if fine else 1.0)
+    for option, value in (("check_interval", interval), ("check_timeout", timeout)):
+        if not fine and value != int(value):
+            reader.refuse(
+                f"{given.place}.{option}",
+                f"{value:g} is a fraction, and keepalived {capable.version} runs checks at whole seconds",
+                "give whole seconds, such as 1",
+            )
+    if isinstance(health.target, list):
+        command = " ".join(health.target)
+    else:
+        url = health.target if health.kind == "http" else f"tcp://{health.target}"
+        command = f"{SCRIPT_DIRECTORY}/ha-pair-check {url} {timeout * 0.9:g}"
+    return HealthCheck(
+        name=f"check_{identifier}",
+        command=command,
+        interval=interval,
+        timeout=timeout,
+        fall=given.fall,
+        rise=given.rise,
+    )
+
+
+def _service_probe(given: ServiceInput) -> Probe | None:
+    if given.health is None:
+        return None
+    return Probe(
+        name=given.name,
+        kind=given.health.kind,
+        target=given.health.target,
+        interval=given.probe_interval,
+        timeout=given.probe_timeout,
+        fall=given.probe_fall,
+        rise=given.probe_rise,
+        state_file=f"{FAILING_DIRECTORY}/{given.name}",
+        gate=f"{STATE_DIRECTORY}/track/{given.name}",
+    )
+
+
+def _witness_probe(given: WitnessInput) -> Probe:
+    return Probe(
+        name=f"witness.{given.name}",
+        kind=given.kind,
+        target=given.target,
+        interval=given.interval,
+        timeout=given.timeout,
+        fall=given.fall,
+        rise=given.rise,
+        state_file=f"{FAILING_DIRECTORY}/witness.{given.name}",
+        gate=None,
+    )
+
+
+def _witness_file(given: WitnessInput) -> TrackFile:
+    return TrackFile(
+        f"witness_{_identifier(given.name)}", f"{FAILING_DIRECTORY}/witness.{given.name}", given.weight, False
+    )
+
+
+def _process(given: ProcessInput) -> TrackProcess:
+    return TrackProcess(
+        tracker=f"process_{_identifier(given.name)}",
+        name=given.name,
+        words=list(given.words),
+        full_command=given.full_command,
+        quorum=given.quorum,
+        weight=given.weight,
+    )
+
+
+def instance_processes(given: InstanceInput, watched: Watched) -> list[TrackProcess]:
+    """The processes of one instance."""
+    names = {process.name for process in given.processes}
+    return [process for process in watched.processes if process.name in names]

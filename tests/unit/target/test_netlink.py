@@ -1,0 +1,90 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Addresses by rtnetlink: messages, the kernel's answers, and what is said about them."""
+
+from __future__ import absolute_import, division, print_function
+
+import errno
+import socket
+import struct
+import unittest
+
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node import netlink
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
+
+__metaclass__ = type
+
+
+def parts(message):
+    """(length, type, flags), (family, prefix, scope, index), {attribute: data}."""
+    length, kind, flags = struct.unpack_from("=IHH", message)
+    family, prefix, _flags, scope, index = struct.unpack_from("=BBBBI", message, 16)
+    attributes, place = {}, 24
+    while place < len(message):
+        size, name = struct.unpack_from("=HH", message, place)
+        attributes[name] = message[place + 4 : place + size]
+        place += (size + 3) // 4 * 4
+    return (length, kind, flags), (family, prefix, scope, index), attributes
+
+
+def answer(number, kind=2):
+    return struct.pack("=IHHIIi", 36, kind, 0, 1, 0, -number) + b"\0" * 16
+
+
+class MessageTest(unittest.TestCase):
+    def test_takes_an_address_away(self):
+        message = netlink.removal("192.0.2.100", 24, 7)
+        packed = socket.inet_aton("192.0.2.100")
+        self.assertEqual(parts(message), (
+            (len(message), 21, 0x5), (socket.AF_INET, 24, 0, 7), {1: packed, 2: packed}))
+
+    def test_adds_one_that_is_no_source(self):
+        message = netlink.addition("192.0.2.100", 1)
+        packed = socket.inet_aton("192.0.2.100")
+        self.assertEqual(parts(message), (
+            (len(message), 20, 0x605), (socket.AF_INET, 32, 254, 1), {1: packed, 2: packed}))
+        message = netlink.addition("2001:db8::100", 1)
+        packed = socket.inet_pton(socket.AF_INET6, "2001:db8::100")
+        self.assertEqual(parts(message), (
+            (len(message), 20, 0x605), (socket.AF_INET6, 128, 0, 1),
+            {1: packed, 2: packed, 6: struct.pack("=IIII", 0, 0xFFFFFFFF, 0, 0)}))
+
+    def test_reads_the_answer(self):
+        for number in (0, errno.EPERM):
+            self.assertEqual(netlink.result(answer(number)), number)
+        for junk in (b"", answer(0)[:10], answer(0, kind=20)):
+            self.assertEqual(netlink.result(junk), errno.EBADMSG)
+
+
+class ChangeTest(unittest.TestCase):
+    def change(self, number, accepted=(), index=lambda name: 7):
+        netlink.change("removing 192.0.2.100/24 from eth0", lambda index: b"7",
+                       "eth0", accepted, ask=lambda message: number, index=index)
+
+    def refusal(self, *arguments, **named):
+        with self.assertRaises(NodeError) as caught:
+            self.change(*arguments, **named)
+        return str(caught.exception)
+
+    def test_what_is_so_already_is_no_error(self):
+        self.change(0)
+        self.change(errno.EADDRNOTAVAIL, (errno.EADDRNOTAVAIL,))
+
+    def test_says_what_failed(self):
+        self.assertEqual(self.refusal(errno.EPERM),
+                         "removing 192.0.2.100/24 from eth0: failed (Operation not permitted)")
+
+    def test_an_interface_that_is_gone_has_no_addresses(self):
+        def gone(_name):
+            raise IOError(errno.ENOENT, "No such file or directory")
+
+        self.change(0, (errno.ENODEV,), index=gone)
+        self.assertIn("failed (No such file", self.refusal(0, (errno.EEXIST,), index=gone))
+
+    def test_asks_the_real_kernel(self):
+        try:
+            number = netlink.ask_kernel(netlink.removal("192.0.2.100", 32, netlink.interface_index("lo")))
+        except (IOError, OSError) as exc:
+            self.skipTest("no netlink here: %s" % exc)
+        self.assertIn(number, (errno.EADDRNOTAVAIL, errno.EPERM))
