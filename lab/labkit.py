@@ -141,8 +141,8 @@ class OwnerWatch:
 
     def __init__(self, lab: Lab, address: str) -> None:
         self.address = address
-        # (seconds, node, whether it holds the address from now on)
-        self.changes: list[tuple[float, str, bool]] = []
+        # (seconds, node, interface, whether the address stands there from now on)
+        self.changes: list[tuple[float, str, str, bool]] = []
         self._exact = re.compile(rf"\binet6? {re.escape(address)}/")
         self._processes = [
             subprocess.Popen(
@@ -160,7 +160,14 @@ class OwnerWatch:
             thread.start()
         time.sleep(0.3)  # until they listen
         self.started = time.time()
-        self.held = {node: bool(self._exact.search(lab.run(node, "ip -o addr show", check=False))) for node in NODES}
+        self.held = {
+            node: {
+                line.split()[1]
+                for line in lab.run(node, "ip -o addr show", check=False).splitlines()
+                if self._exact.search(line)
+            }
+            for node in NODES
+        }
         self.ended = self.started
 
     def _listen(self, node: str, process: subprocess.Popen[str]) -> None:
@@ -169,7 +176,8 @@ class OwnerWatch:
             stamp, _bracket, news = line.partition("]")
             if self._exact.search(news):
                 at = datetime.fromisoformat(stamp.strip("[ ")).astimezone().timestamp()
-                self.changes.append((at, node, "Deleted" not in news))
+                deleted, words = "Deleted" in news, news.replace("Deleted", "").split()
+                self.changes.append((at, node, words[1], not deleted))
 
     def stop(self) -> None:
         """End the recording."""
@@ -182,13 +190,17 @@ class OwnerWatch:
 
     def periods(self) -> list[tuple[int, float]]:
         """(number of owners, seconds) from start to stop, in their order."""
-        held, at, found = dict(self.held), self.started, []
-        for when, node, holds in sorted(self.changes):
+        held = {node: set(interfaces) for node, interfaces in self.held.items()}
+        at, found = self.started, []
+        for when, node, interface, stands in sorted(self.changes):
             if when > at:
-                found.append((sum(held.values()), when - at))
+                found.append((sum(map(bool, held.values())), when - at))
                 at = when
-            held[node] = holds
-        return [*found, (sum(held.values()), max(0.0, self.ended - at))]
+            if stands:
+                held[node].add(interface)
+            else:
+                held[node].discard(interface)
+        return [*found, (sum(map(bool, held.values())), max(0.0, self.ended - at))]
 
     def two_owners(self) -> float:
         """For how long, all in all, both nodes held the address, in seconds."""

@@ -11,8 +11,8 @@ author: duplex.ha_pair contributors (@duplex-ha)
 version_added: 0.1.0
 short_description: Tell which network service would take a VIP away
 description:
-  - systemd-networkd and NetworkManager take away addresses that they did not bring themselves, for example when they are
-    restarted. keepalived puts a VIP back, but clients notice.
+  - systemd-networkd and NetworkManager take away addresses that they did not bring themselves, for example when they
+    are restarted. keepalived puts a VIP back, but clients notice.
   - This says which interfaces are concerned, and the setting that keeps the VIPs where they are.
 positional: vips
 options:

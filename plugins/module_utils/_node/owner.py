@@ -10,7 +10,7 @@ import json
 from . import addresses, arp, state
 from .errors import NodeError
 from .http_get import HttpError, get
-from .system import STATE_DIRECTORY
+from .system import HOLDING_INTERFACE, STATE_DIRECTORY
 
 __metaclass__ = type
 
@@ -60,6 +60,16 @@ def kernel_view(vip, interfaces):
     """Whether the kernel holds exactly this address, where, and what is wrong with where."""
     places = addresses.holders(interfaces, vip["address"])
     problems = []
+    if vip["interface"] != HOLDING_INTERFACE and any(place[0] == HOLDING_INTERFACE for place in places):
+        # The notify handler's copy, which outlives the new start of a crashed keepalived.
+        proper = [place for place in places if place[0] != HOLDING_INTERFACE]
+        if not proper:
+            problems.append(
+                "%s is held on %s after a crash, until keepalived is MASTER again or another machine has it"
+                % (vip["address"], HOLDING_INTERFACE)
+            )
+            return {"held": True, "interface": HOLDING_INTERFACE, "prefix": places[0][1], "problems": problems}
+        places = proper
     if len(places) > 1:
         problems.append(
             "%s is on several interfaces: %s" % (vip["address"], ", ".join("%s/%d" % place for place in places))

@@ -33,6 +33,12 @@ PROBE_INTERVAL = 0.2
 PROBE_TIMEOUT = 0.25
 """How often the prober asks, and how long it waits: with two misses a hang is found in about 0.7 s."""
 
+PROBED_CHECK_FALL = 3
+PROBED_CHECK_SECONDS = 2.0
+"""Beside the prober the check script is a second witness, and a patient one: it is started anew each time, and on a busy
+node the start alone may take a second. With one second and two misses, healthy nodes were put into FAULT (seen at a load
+of five per core)."""
+
 
 @dataclass(frozen=True)
 class Health:
@@ -86,8 +92,9 @@ def _read_service(place: str, name: str, options: Mapping[str, t.Any], reader: R
             return None
         return reader.seconds(f"{place}.{option}", value, low, 3600, f"give seconds, such as {example}")
 
-    def count(option: str) -> int:
-        return reader.integer(f"{place}.{option}", options.get(option, 2), 1, 100, "give a count, such as 2") or 2
+    def count(option: str, usual: int = 2) -> int:
+        given = options.get(option, usual)
+        return reader.integer(f"{place}.{option}", given, 1, 100, "give a count, such as 2") or usual
 
     probe: bool | None = True
     if options.get("probe") is not None:
@@ -101,7 +108,7 @@ def _read_service(place: str, name: str, options: Mapping[str, t.Any], reader: R
         health=health,
         interval=seconds("check_interval", 0.1, "1"),
         timeout=seconds("check_timeout", 0.1, "1"),
-        fall=count("check_fall"),
+        fall=count("check_fall", PROBED_CHECK_FALL if probe else 2),
         rise=count("check_rise"),
         probe=health is not None and bool(probe),
         probe_interval=seconds("probe_interval", 0.05, "0.2") or PROBE_INTERVAL,

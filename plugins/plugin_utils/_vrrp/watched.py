@@ -25,7 +25,7 @@ from .model import (
     TrackInterface,
     TrackProcess,
 )
-from .service_inputs import Health, ServiceInput
+from .service_inputs import PROBED_CHECK_SECONDS, Health, ServiceInput
 from .tracking_inputs import ProcessInput, WitnessInput
 
 FAILING_DIRECTORY = f"{STATE_DIRECTORY}/failing"
@@ -135,8 +135,9 @@ def _service_files(service: Service) -> list[TrackFile]:
 
 def _check(given: ServiceInput, health: Health, identifier: str, capable: Capabilities, reader: Reader) -> HealthCheck:
     fine = "fractional_script_interval" in capable
-    interval = given.interval or (0.5 if fine else 1.0)
-    timeout = given.timeout or (0.5 if fine else 1.0)
+    usual = PROBED_CHECK_SECONDS if given.probe else 0.5 if fine else 1.0
+    interval = given.interval or usual
+    timeout = given.timeout or usual
     for option, value in (("check_interval", interval), ("check_timeout", timeout)):
         if not fine and value != int(value):
             reader.refuse(

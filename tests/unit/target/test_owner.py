@@ -178,6 +178,26 @@ class ObserveTest(unittest.TestCase):
         self.assertEqual((report["host"], report["interfaces"][0]["name"]), ("node-a", "eth0"))
         json.dumps(report)
 
+    def test_a_copy_on_the_loopback_is_what_a_crash_left_behind(self):
+        def interfaces(*names):
+            entry = {"address": VIP, "prefix": 32}
+            return [
+                {"name": name, "mac": None, "addresses": [dict(entry, prefix=32 if name == "lo" else 24)]}
+                for name in names
+            ]
+
+        vip = {"address": VIP, "prefix": 24, "interface": "eth0"}
+        view = owner.kernel_view(vip, interfaces("lo", "eth0"))
+        self.assertEqual((view["interface"], view["prefix"], view["problems"]), ("eth0", 24, []))
+        view = owner.kernel_view(vip, interfaces("lo"))
+        self.assertEqual((view["held"], view["interface"]), (True, "lo"))
+        self.assertEqual(
+            view["problems"],
+            [
+                "10.98.0.100 is held on lo after a crash, until keepalived is MASTER again or another machine has it",
+            ],
+        )
+
     def test_wrong_places_are_problems(self):
         table = [
             ([{"address": VIP, "prefix": 32}], {}, ["10.98.0.100 has prefix 32 on eth0, not 24"]),

@@ -137,7 +137,8 @@ class TestMinimalPair:
 
 class TestServices:
     def test_check_runs_at_whole_seconds_where_the_version_knows_no_fractions(self) -> None:
-        hosts = pair({"services": {"nginx": {"health_url": "http://127.0.0.1/ha-pair/health"}}})
+        nginx = {"health_url": "http://127.0.0.1/ha-pair/health", "probe": False}
+        hosts = pair({"services": {"nginx": nginx}})
         (old,) = build_node(hosts, "node-a", version="2.2.7").services
         (new,) = build_node(hosts, "node-a", version="2.3.3").services
         assert old.check is not None

@@ -36,10 +36,10 @@ class TestProbes:
     @pytest.mark.parametrize(
         ("health", "kind", "target", "command"),
         [
-            ("https://[::1]:8443/x", "http", "https://[::1]:8443/x", "ha-pair-check https://[::1]:8443/x 0.9"),
-            ("127.0.0.1:8080", "tcp", "127.0.0.1:8080", "ha-pair-check tcp://127.0.0.1:8080 0.9"),
-            ("[::1]:8080", "tcp", "[::1]:8080", "ha-pair-check tcp://[::1]:8080 0.9"),
-            ("localhost:8080", "tcp", "localhost:8080", "ha-pair-check tcp://localhost:8080 0.9"),
+            ("https://[::1]:8443/x", "http", "https://[::1]:8443/x", "ha-pair-check https://[::1]:8443/x 1.8"),
+            ("127.0.0.1:8080", "tcp", "127.0.0.1:8080", "ha-pair-check tcp://127.0.0.1:8080 1.8"),
+            ("[::1]:8080", "tcp", "[::1]:8080", "ha-pair-check tcp://[::1]:8080 1.8"),
+            ("localhost:8080", "tcp", "localhost:8080", "ha-pair-check tcp://localhost:8080 1.8"),
             (["/usr/local/bin/app", "--ok"], "command", ["/usr/local/bin/app", "--ok"], "/usr/local/bin/app --ok"),
         ],
     )
@@ -55,7 +55,14 @@ class TestProbes:
         model = pair.model({"services": {"nginx": {"health_url": "http://127.0.0.1/", "probe": False}}})
         assert model.probes == []
         assert model.services[0].failing_file is None
-        assert model.services[0].check is not None
+        check = model.services[0].check
+        assert check is not None
+        assert (check.interval, check.timeout, check.fall) == (1.0, 1.0, 2)
+
+    def test_beside_the_prober_the_check_script_is_patient(self, pair: t.Any) -> None:
+        (service,) = pair.model({"services": {"nginx": {"health_url": "http://127.0.0.1/"}}}).services
+        assert service.check is not None
+        assert (service.check.interval, service.check.timeout, service.check.fall) == (2.0, 2.0, 3)
 
     def test_nothing_is_asked_of_a_service_that_cannot_be_asked(self, pair: t.Any) -> None:
         model = pair.model({"services": ["nginx"]})
