@@ -20,6 +20,7 @@ PACKAGE = "ha_pair"
 PROGRAMS = {
     "ha-pair-check": "check",
     "ha-pair-config-test": "config_test",
+    "ha-pair-nginx-test": "nginx_test",
     "ha-pair-notify": "notify",
     "ha-pair-prober": "prober",
     "ha-pair-ready": "ready",

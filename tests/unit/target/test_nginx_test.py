@@ -15,9 +15,8 @@ import unittest
 
 __metaclass__ = type
 
-SCRIPT = os.path.join(
-    os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "roles", "nginx", "files", "ha_pair_nginx_test.py"
-)
+PACKAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "plugins/module_utils/_node")
+START = "import sys; sys.path.append(%r); import nginx_test; sys.exit(nginx_test.main())" % str(PACKAGE)
 
 # Follows the configuration as nginx would, prints it, and complains about the word "broken".
 STUB = """#!/bin/sh
@@ -81,7 +80,8 @@ class NginxTest(unittest.TestCase):
         process = subprocess.Popen(
             [
                 sys.executable,
-                SCRIPT,
+                "-c",
+                START,
                 candidate,
                 "--directory",
                 self.etc,

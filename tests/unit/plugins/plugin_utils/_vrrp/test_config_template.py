@@ -21,8 +21,12 @@ def printed(model: t.Any, template: str = "keepalived.conf.j2") -> str:
         trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined, autoescape=False
     )
     environment.filters["comment"] = lambda text: f"# {text}"
+    plain = model.to_dict()
     return environment.from_string((TEMPLATES / template).read_text(encoding="utf-8")).render(
-        ansible_managed="managed", __keepalived_marker="duplex.ha_pair", __keepalived_model=model.to_dict()
+        ansible_managed="managed",
+        __keepalived_marker="duplex.ha_pair",
+        __keepalived_secrets=plain.pop("secrets"),
+        __keepalived_model=plain,
     )
 
 

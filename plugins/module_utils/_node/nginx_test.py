@@ -1,12 +1,12 @@
 # Copyright: duplex.ha_pair contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks nginx whether its configuration would work with one file replaced, without touching the configuration.
+"""ha-pair-nginx-test: asks nginx whether its configuration would work with one file replaced, without touching it.
 
 A copy of the configuration directory is made, the candidate is put into it, and `nginx -t` reads the copy. Exits with
 nginx's own code and repeats its words, with the real paths.
 
-    python3 ha-pair-nginx-test.py CANDIDATE [--as conf.d/ha-pair.conf]
+    ha-pair-nginx-test CANDIDATE [--as conf.d/ha-pair.conf]
 """
 
 from __future__ import absolute_import, division, print_function
@@ -103,7 +103,7 @@ def ask(nginx, configuration):
     """nginx's exit code and what it said."""
     environment = dict(os.environ, LC_ALL="C")
     try:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # pylint: disable=ansible-bad-function
             [nginx, "-t", "-c", configuration], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
         )
     except OSError as exc:
@@ -127,7 +127,7 @@ def check(candidate, destination, directory, nginx, scratch):
 
 def interrupted(number, _frame):
     """Ends by an exception, so that the copy is removed."""
-    sys.exit(128 + number)
+    raise SystemExit(128 + number)
 
 
 def main(arguments=None):
@@ -146,12 +146,9 @@ def main(arguments=None):
     try:
         code, words = check(given.candidate, given.destination, given.directory, given.nginx, given.scratch)
     except (TestError, EnvironmentError) as exc:
-        print("ha-pair-nginx-test: %s" % exc, file=sys.stderr)
+        sys.stderr.write("ha-pair-nginx-test: %s\n" % exc)
         return 2
     said = words.encode(ENCODING)
     sys.stderr.write(said if str is bytes else said.decode("utf-8", "replace"))
     return code
 
-
-if __name__ == "__main__":
-    sys.exit(main())
