@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit sanity artifact build labs scenario benchmark shell clean lock
+.PHONY: help setup demo test lint unit sanity artifact build labs scenario benchmark speed soak shell clean lock
 NAME ?= default
 NODE ?= node-a
 RUNS ?= 5
+MINUTES ?= 10
 export KEEP
 # Only as make's own argument: an environment may have an OS of its own.
 ifeq ($(origin OS),command line)
@@ -48,8 +49,14 @@ labs: setup ## two labs side by side, and what a lab refuses
 scenario: setup ## one Molecule scenario, for example NAME=failover OS=debian13
 	@tools/scenario.sh '$(NAME)'
 
-benchmark: setup ## outages beside a plain pair, 15 minutes; RUNS=1, FAULT="link down"
-	@tools/benchmark.sh '$(RUNS)' '$(FAULT)'
+benchmark: setup ## outages beside a plain pair, 40 minutes; RUNS=1, FAULT="link down"
+	@tools/benchmark.sh failover '$(RUNS)' '$(FAULT)'
+
+speed: setup ## a second run of site.yml beside a plain play, 10 minutes; RUNS=3
+	@tools/benchmark.sh deploy '$(RUNS)'
+
+soak: setup ## four pairs on a busy machine, 15 minutes; MINUTES=10
+	@tools/benchmark.sh soak '$(MINUTES)'
 
 shell: ## a shell on a host of the lab that is up, NODE=node-a, node-b or observer
 	@tools/lab.sh shell '$(NODE)'

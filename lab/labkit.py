@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
+import sys
 import threading
 import time
 import typing as t
@@ -263,3 +265,14 @@ def wait_until(what: str, condition: Callable[[], bool], timeout: float = 60, in
         if time.monotonic() > end:
             raise LabError(f"{what}: not within {timeout:g} s")
         time.sleep(interval)
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end the program as Ctrl-C does: through `finally`, where labs are destroyed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+def ignore_interrupts() -> None:
+    """From here on nothing interrupts: a second Ctrl-C must not leave half a lab behind."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

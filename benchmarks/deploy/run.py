@@ -22,7 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "lab"))
 
-from labkit import NODES, ROOT, Lab, LabError  # noqa: E402
+from labkit import NODES, ROOT, Lab, LabError, end_on_sigterm, ignore_interrupts  # noqa: E402
 
 LEAST_SPEED = 0.7
 WHERE = (
@@ -67,6 +67,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--report", type=Path, default=HERE.parents[1] / "build/deploy.json")
     given = parser.parse_args()
+    end_on_sigterm()
     lab = Lab("ha-pair-deploy", "172.29.90.0/24")
     times: dict[str, list[float]] = {"plain": [], "ours": []}
     try:
@@ -100,6 +101,7 @@ def main() -> int:
         given.report.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         return 0 if speed >= LEAST_SPEED else 1
     finally:
+        ignore_interrupts()
         lab.playbook("lab/destroy.yml", quiet=True)
 
 

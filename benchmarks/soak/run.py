@@ -23,7 +23,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "lab"))
 
-from labkit import NODES, Lab, LabError, wait_until  # noqa: E402
+from labkit import NODES, Lab, LabError, end_on_sigterm, ignore_interrupts, wait_until  # noqa: E402
 
 LOOPS_PER_CORE = 4
 PREFERRED = "node-a"
@@ -43,10 +43,21 @@ def variants() -> dict[str, tuple[Lab, tuple[str, ...]]]:
 
 
 def transitions(lab: Lab) -> dict[str, int]:
-    """How often the instances of each node have changed state."""
-    return {
-        node: sum(entry["transitions"] for entry in lab.state(node).get("instances", {}).values()) for node in NODES
-    }
+    """How often the instance of each node has changed its state. Raises LabError where nobody knows."""
+    found = {}
+    for node in NODES:
+        state = lab.state(node)
+        if state.get("daemon", {}).get("state") != "running" or "web" not in state["instances"]:
+            raise LabError(f"{lab.name}: {node}: its state file does not tell of a running instance")
+        found[node] = int(state["instances"]["web"]["transitions"])
+    return found
+
+
+def difference(before: dict[str, int], after: dict[str, int]) -> int:
+    """Changes of state in between. Raises LabError when a record was lost."""
+    if any(after[node] < before[node] for node in NODES):
+        raise LabError(f"a state file began anew: {before} before, {after} after")
+    return sum(after[node] - before[node] for node in NODES)
 
 
 def scheduler(lab: Lab) -> str:
@@ -61,6 +72,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--report", type=Path, default=HERE.parents[1] / "build/soak.json")
     given = parser.parse_args()
+    end_on_sigterm()
     pairs = variants()
     cores = os.cpu_count() or 1
     results: dict[str, dict[str, t.Any]] = {}
@@ -92,7 +104,7 @@ def main() -> int:
         for name, (lab, _words) in pairs.items():
             summary = probes[name].summary
             results[name] = {
-                "transitions": sum(after[name].values()) - sum(before[name].values()),
+                "transitions": difference(before[name], after[name]),
                 "scheduler": scheduler(lab),
                 "requests": summary["requests"],
                 "lost": summary["lost"],
@@ -110,8 +122,11 @@ def main() -> int:
         print(f"\n{given.minutes:g} minutes, {LOOPS_PER_CORE} busy loops per core, {cores} cores, on: {kind}")
         given.report.parent.mkdir(parents=True, exist_ok=True)
         given.report.write_text(json.dumps({"kind": kind, "results": results}, indent=2) + "\n", encoding="utf-8")
+        if not all(found["scheduler"] == "SCHED_RR" for name, found in results.items() if "SCHED_RR" in name):
+            print("This machine refused real-time priority: no pair above had any, whatever its name says.")
         return 0 if all(found["transitions"] == 0 for name, found in results.items() if "SCHED_RR" in name) else 1
     finally:
+        ignore_interrupts()
         for loop in loops:
             loop.kill()
         for lab, _words in pairs.values():

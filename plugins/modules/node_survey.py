@@ -81,7 +81,7 @@ survey:
       description: C(up) or C(down) by the name of the service.
       type: dict
     files:
-      description: C(absent), C(ours) or C(foreign) by path.
+      description: C(absent), C(ours), C(foreign) or C(directory) by path.
       type: dict
     listeners:
       description: Listening TCP sockets, each with C(address), C(port) and C(programs).
@@ -140,7 +140,7 @@ def main():
             },
             "units": units,
             "tracked": {name: survey.declared(name) for name in given["tracked"]},
-            "files": {path: survey.configuration(read_text(path), given["marker"]) for path in given["files"]},
+            "files": {path: survey.whose(path, given["marker"]) for path in given["files"]},
             "listeners": survey.listeners(),
             "selinux": survey.selinux(),
             "network": survey.network_managers(interfaces),

@@ -117,6 +117,11 @@ def configuration(text, marker, verified=None):
     return FOREIGN
 
 
+def whose(path, marker):
+    """absent, directory, ours or foreign."""
+    return "directory" if os.path.isdir(path) else configuration(read_text(path), marker)
+
+
 def declared(name, directory=STATE_DIRECTORY + "/track"):
     """up or down: what the state file of a tracked service says; anything but a 1 is down."""
     return "up" if (read_text("%s/%s" % (directory, name)) or "").strip() == "1" else "down"

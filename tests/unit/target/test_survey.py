@@ -91,6 +91,13 @@ class SurveyTest(unittest.TestCase):
         self.assertEqual(survey.configuration("x", "mark", changed), "foreign")
         self.assertEqual(survey.configuration("x", "mark", (127, "")), "foreign")
 
+    def test_whose_a_path_is(self):
+        self.assertEqual(survey.whose(self.root, "mark"), "directory")
+        self.assertEqual(survey.whose(self.root + "/file", "mark"), "absent")
+        self.write("/file", "# mark\n")
+        self.assertEqual(survey.whose(self.root + "/file", "mark"), "ours")
+        self.assertEqual(survey.whose(self.root + "/file", "other"), "foreign")
+
     def test_a_password_is_noticed(self):
         self.assertTrue(survey.holds_secret('auth_pass "x"'))
         self.assertFalse(survey.holds_secret("vrrp_version 3"))
