@@ -24,4 +24,4 @@ esac
 
 tools/engine.sh start
 tools/image.sh build
-exec python "benchmarks/${name}/run.py" "${arguments[@]}"
+exec python "benchmarks/${name}/${name}.py" "${arguments[@]}"

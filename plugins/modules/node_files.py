@@ -141,6 +141,14 @@ OWNED = {
 }
 
 
+class Module(AnsibleModule):
+    """A module whose every end, also one in the middle of Ansible's own functions, keeps the contents to itself."""
+
+    def _return_formatted(self, kwargs):
+        kwargs["invocation"] = {}
+        super(Module, self)._return_formatted(kwargs)
+
+
 class Changer(object):
     """What is to be done, and the doing of it."""
 
@@ -167,6 +175,8 @@ class Changer(object):
     def make(self, entry):
         """Make a directory."""
         path = entry["path"]
+        if os.path.islink(path) and os.path.isdir(path):
+            return  # somebody laid it elsewhere, and keeps it as they like
         missing = self._ask(path, node_files.to_make, node_files.look(path))
         if missing and not self._module.check_mode:
             os.makedirs(path)
@@ -180,8 +190,18 @@ class Changer(object):
                 self.backups[path] = self._module.backup_local(path)
             if os.path.islink(path):
                 os.unlink(path)
-            self._module.atomic_move(temporary, path)
+            self._move(temporary, path)
         self._finish(entry, temporary is not None)
+
+    def _move(self, temporary, path):
+        """Readable by root alone until it has its mode: it would else have the old file's, or everybody's."""
+        if os.path.isfile(path):
+            os.chmod(path, 0o600)
+        before = os.umask(0o077)
+        try:
+            self._module.atomic_move(temporary, path)
+        finally:
+            os.umask(before)
 
     def remove(self, path):
         """Take a file away."""
@@ -225,7 +245,7 @@ class Changer(object):
             return self._fail(path, "cannot be read (%s); run as root" % exc.strerror)
 
     def _fail(self, path, problem):
-        self._module.fail_json(msg="%s: %s" % (path, problem), invocation={})
+        self._module.fail_json(msg="%s: %s" % (path, problem))
 
 
 def main():
@@ -241,7 +261,7 @@ def main():
     directory_options = dict(
         OWNED, path={"type": "str", "required": True}, mode={"type": "str", "default": "0755"}
     )
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "directories": {"type": "list", "elements": "dict", "default": [], "options": directory_options},
             "files": {"type": "list", "elements": "dict", "default": [], "options": file_options},
@@ -259,7 +279,7 @@ def main():
             given["absent"],
         )
     except NodeError as exc:
-        module.fail_json(msg=str(exc), invocation={})
+        module.fail_json(msg=str(exc))
     changer = Changer(module)
     for entry in given["files"]:
         changer.stage(entry)
@@ -272,8 +292,7 @@ def main():
     result = {"changed": bool(changer.paths), "paths": changer.paths, "backups": changer.backups}
     if module._diff:
         result["diff"] = changer.diff
-    # Without this the result would repeat the contents.
-    module.exit_json(invocation={}, **result)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

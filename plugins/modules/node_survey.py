@@ -102,6 +102,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node import survey
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.system import System, read_text
 
 
@@ -125,7 +126,10 @@ def main():
     units = {}
     if given["units"]:
         asked = ["systemctl", "show", "--no-pager", "-p", ",".join(survey.UNIT_PROPERTIES)] + given["units"]
-        units = survey.parse_units(module.run_command(asked)[1])
+        try:
+            units = survey.parse_units(module.run_command(asked)[1], given["units"])
+        except NodeError as exc:
+            module.fail_json(msg=str(exc))
     interfaces = given["interfaces"]
     if interfaces is None:
         interfaces = sorted(set(os.listdir("/sys/class/net")) - {"lo"})

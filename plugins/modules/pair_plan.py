@@ -19,8 +19,8 @@ description:
 options:
   facts:
     description:
-      - Whether to return the complete model of this node, for which its facts are needed. Otherwise only the pair as the
-        inventory describes it.
+      - Whether to return the complete model of this node, for which its facts are needed. Otherwise only the pair as
+        the inventory describes it.
     type: bool
     default: true
   own:

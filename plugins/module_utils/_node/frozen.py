@@ -10,6 +10,8 @@ process is a frozen one there.
 
 from __future__ import absolute_import, division, print_function
 
+import re
+
 __metaclass__ = type
 
 # How many looks in a row find nothing new before a MASTER is called frozen, and how far apart they are at least (s).
@@ -19,7 +21,13 @@ SHORTEST_INTERVAL = 0.1
 STOPPED_LIMIT = 5.0
 # How long it may use a CPU for itself without ever waiting for anything (s).
 SPIN_LIMIT = 2.0
+# What a daemon is taken to owe, at the least often, as long as it has not told its advert intervals (s).
+UNTOLD = 1.0
+# What an interval may lose when keepalived reads it (s).
+_RESOLUTION = 0.01
 _STOPPED = ("T", "t")
+_INTERVAL = re.compile(r"^\s*Advert interval = (\d+(?:\.\d+)?) *(milli-|centi-)?sec")
+_UNITS = {None: 1.0, "centi-": 0.01, "milli-": 0.001}
 
 
 def parse_progress(status_text, stat_text, ticks):
@@ -35,18 +43,72 @@ def parse_progress(status_text, stat_text, ticks):
     return {"state": fields[0], "switches": switches, "cpu": (int(fields[11]) + int(fields[12])) / float(ticks)}
 
 
-def advert_interval(description, record, held):
-    """The shortest advert interval (s) of the instances that owe adverts, None when there are none.
+def parse_advert_intervals(text):
+    """{instance: the advert interval (s) it runs with} by keepalived's dump."""
+    found, name = {}, None
+    for line in text.splitlines():
+        if line.startswith("-"):
+            name = None
+        elif line.startswith(" VRRP Instance = "):
+            name = line.partition(" = ")[2].strip()
+        match = _INTERVAL.match(line)
+        if match and name is not None:
+            found[name] = float(match.group(1)) * _UNITS[match.group(2)]
+    return found
 
-    `held`: names of the instances whose addresses stand in the kernel; their word counts where the record has none.
+
+class Adverts(object):
+    """How seldom the instances of the running daemon may send adverts.
+
+    A description is written before keepalived reloads, and perhaps it never does. So the slowest counts of what
+    keepalived itself has said and of every description since, and UNTOLD until it has said something.
     """
-    intervals = [
-        instance["advert_interval"]
+
+    def __init__(self):
+        self._slowest = {}  # by instance, s
+
+    def described(self, description):
+        """There is a new description; the daemon goes by it now, later or never."""
+        for name, interval in _described(description).items():
+            self._slowest[name] = max(interval, self._slowest.get(name, UNTOLD))
+
+    def restarted(self):
+        """There is another daemon; what it was started with, only it can say."""
+        self._slowest = {name: max(slowest, UNTOLD) for name, slowest in self._slowest.items()}
+
+    def told(self, dump, description):
+        """The daemon has said what it runs with; it may read the description at any moment."""
+        described = _described(description)
+        for name, seen in dump.items():
+            if seen.get("advert_interval"):
+                self._slowest[name] = max(seen["advert_interval"], described.get(name, 0.0))
+
+    def is_doubtful(self, description):
+        """Whether the daemon is taken to be slower than its description, and should be asked again."""
+        return any(
+            self._slowest.get(name, UNTOLD) > interval + _RESOLUTION
+            for name, interval in _described(description).items()
+        )
+
+    def owed(self, description, record, held):
+        """The shortest advert interval (s) of the instances that owe adverts, None when there are none.
+
+        `held`: names of the instances whose addresses stand in the kernel; their word counts where the record has none.
+        """
+        intervals = [
+            max(interval, self._slowest.get(name, UNTOLD))
+            for name, interval in _described(description).items()
+            if _state(record, name) == "MASTER" or (_state(record, name) == "UNKNOWN" and name in held)
+        ]
+        return min(intervals) if intervals else None
+
+
+def _described(description):
+    return {
+        name: instance["advert_interval"]
         for name, instance in (description or {}).get("instances", {}).items()
         if instance.get("advert_interval")
-        and (_state(record, name) == "MASTER" or (_state(record, name) == "UNKNOWN" and name in held))
-    ]
-    return min(intervals) if intervals else None
+    }
 
 
 def _state(record, name):
@@ -60,7 +122,7 @@ class FreezeGuard(object):
         self._system = system
         self._daemon = self._child = None
         self._seen = self._first = self._last = None  # the look when it last moved, its time, and that of the last look
-        self._looks = 0
+        self._looks, self._advert = 0, None
         self._stopped_since = self._ticked = None
 
     def remaining(self, advert):
@@ -96,6 +158,9 @@ class FreezeGuard(object):
         if advert is None:
             self._seen = self._last = None
             return None
+        if self._advert is not None and advert > self._advert:
+            self._seen = self._last = None  # earlier looks expected too much
+        self._advert = advert
         interval = max(advert, SHORTEST_INTERVAL)
         since = None if self._last is None else clock - self._last
         if since is not None and since < 0.9 * interval:

@@ -5,7 +5,9 @@
 
 They stay while nobody else answers for them, and go as soon as another machine does. A daemon that comes back after a
 crash takes away what it finds on its interfaces, and would leave nobody with the address until it is MASTER again, when
-no peer is there: so the addresses of a crashed daemon are held on the loopback as well until that is decided.
+no peer is there: so the addresses of a crashed daemon are held on the loopback as well until that is decided. The
+kernel tells by ARP of an address on any interface, but by Neighbour Discovery only of those on the asked one: so an
+IPv6 address is put back on its own interface when the new daemon has taken it away.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -96,6 +98,8 @@ class AddressGuard(object):
         self._given = {}  # VIPs that another machine had, and since when our daemon was gone then
         self._said = set()  # VIPs whose asking has been said, as long as there is something to ask
         self._next, self.interval, self._interfaces = None, SETTLE, None
+        self._back = set()  # VIPs that we put back on their interface, as long as keepalived has not taken them over
+        self._unsure_until, self._sure = None, False  # when keepalived is asked again, whether it was for this look
         self._suspected = {}  # VIP that a running daemon should not have: [since when, its record then]
         self.standing = frozenset()  # instances with an address in the kernel, when last looked
 
@@ -126,9 +130,10 @@ class AddressGuard(object):
     def look(self, description, record, daemon, confirm):
         """Look at every VIP, when it is time for it.
 
-        `confirm()` gives (record, daemon) as they are now, with everything read that was said meanwhile.
+        `confirm(ask)` gives (record, daemon, sure) as they are now, with everything read that was said meanwhile; with
+        `ask`, keepalived itself is asked, and `sure` is whether it answered.
         """
-        clock = self._system.monotonic()
+        clock, self._sure = self._system.monotonic(), False
         early = self._next is not None and clock < self._next
         if early and not self.answered:
             return
@@ -148,7 +153,10 @@ class AddressGuard(object):
             self._drop_asker(key)
         for key in set(self._suspected) - {vip["address"] for vip in vips}:
             del self._suspected[key]
-        self.standing = frozenset(vip["instance"] for vip in vips if places(interfaces, vip)[0])
+        self._back &= {vip["address"] for vip in vips}
+        self.standing = frozenset(
+            vip["instance"] for vip in vips if places(interfaces, vip)[0] and vip["address"] not in self._back
+        )
         quick = self._askers or self._suspected or daemon is None
         urgent = self._askers and (daemon is None or any(places(interfaces, vip)[1] for vip in vips))
         self.interval = STALE_INTERVAL if urgent else SETTLE if quick else CHECK_INTERVAL
@@ -159,14 +167,22 @@ class AddressGuard(object):
         standing, held = places(interfaces, vip)
         entry = record["instances"].get(vip["instance"], {})
         running = daemon is not None
+        # What we put back is ours, by the same rules as what we hold.
+        back = standing if self._is_back(vip["address"], entry, standing) else []
+        standing, held = ([], held + back) if back else (standing, held)
         ours, theirs = judge(entry, vip, running, record["daemon"], bool(standing), bool(held), self._system.now())
         if ours == "hold" and not standing and self._given.get(vip["address"]) == record["daemon"]["since"]:
             ours = None
         if ours == "hold":
             held = self._attempt("hold %s" % vip["address"], self._hold, vip, standing) or []
         elif ours == "drop":
+            if back and not self._is_idle(vip, confirm):
+                held = [place for place in held if place not in back]
             self._remove(vip, held, "keepalived here is %s" % entry.get("state", record["daemon"]["state"]))
             held = []
+        elif ours == "ask" and self._is_to_be_put_back(vip, entry, held, standing + back):
+            back = self._attempt("hold %s" % vip["address"], self._put_back, vip) or []
+            held = held + back
         if theirs == "ask" and running and not self._is_settled(vip["address"], entry):
             theirs = None
         elif not running or theirs is None:
@@ -175,7 +191,36 @@ class AddressGuard(object):
             self._said.discard(vip["address"])
             return False
         what = "although keepalived here is %s" % entry.get("state") if running else "without keepalived"
-        return self._ask_or_remove(vip, vips, interfaces, standing, held, entry, theirs, what, confirm)
+        return self._ask_or_remove(vip, vips, interfaces, standing, held, back, entry, theirs, what, confirm)
+
+    def _is_back(self, key, entry, standing):
+        """Whether what stands there is what we put back, and not the daemon's own."""
+        if not standing or entry.get("state") == "MASTER":
+            self._back.discard(key)
+        return key in self._back
+
+    def _is_to_be_put_back(self, vip, entry, held, present):
+        """Whether an IPv6 address is held, but gone from its interface, and nobody who was asked has it."""
+        key = vip["address"]
+        lost = held and not present and vip.get("interface") and addresses.parse_address(key)[0] == 6
+        return bool(lost and entry.get("state") != "MASTER" and key in self._askers and not self._answers.get(key))
+
+    def _confirm(self, confirm, ask):
+        """confirm(), which waits for keepalived once in a look, and not for a while when that was in vain."""
+        if not ask or self._sure:
+            record, daemon = confirm(False)[:2]
+            return record, daemon, ask and self._sure
+        clock = self._system.monotonic()
+        if self._unsure_until is not None and clock < self._unsure_until:
+            return confirm(False)
+        record, daemon, self._sure = confirm(True)
+        self._unsure_until = None if self._sure or daemon is None else clock + CHECK_INTERVAL
+        return record, daemon, self._sure
+
+    def _is_idle(self, vip, confirm):
+        """Whether nobody here is MASTER for it, by keepalived's own word."""
+        record, daemon, sure = self._confirm(confirm, True)
+        return daemon is None or (sure and record["instances"].get(vip["instance"], {}).get("state") != "MASTER")
 
     def _is_settled(self, key, entry):
         """Whether the address of a running daemon has not gone with its state for a while."""
@@ -199,7 +244,22 @@ class AddressGuard(object):
         )
         return [(HOLDING_INTERFACE, prefix)]
 
-    def _ask_or_remove(self, vip, vips, interfaces, standing, held, entry, theirs, what, confirm):
+    def _put_back(self, vip):
+        """Where it stands now."""
+        place = (vip["interface"], vip["prefix"])
+        self._system.put_address_back(vip["address"], place[1], place[0])
+        self._back.add(vip["address"])
+        for interface in self._interfaces:
+            if interface["name"] == place[0]:
+                interface["addresses"].append({"address": vip["address"], "prefix": place[1]})
+        self._act(
+            vip,
+            "%s is held, but gone from %s: put back until keepalived is MASTER or another node has it"
+            % (vip["address"], place[0]),
+        )
+        return [place]
+
+    def _ask_or_remove(self, vip, vips, interfaces, standing, held, back, entry, theirs, what, confirm):
         key = vip["address"]
         interface = vip.get("interface") or standing[0][0]
         if key not in self._askers:
@@ -210,19 +270,22 @@ class AddressGuard(object):
                 self._act(vip, "%s stands on %s %s: asking whether another node has it" % (key, where, what))
         others = self._answers.pop(key, set())
         if others:
-            # The daemon may be back by now, or MASTER, and then the address is its own affair.
-            record, daemon = confirm()
+            # The daemon may be back by now, or MASTER, and then the address is its own affair. Not every word of it
+            # comes, so a running one is asked.
+            record, daemon, sure = self._confirm(confirm, bool(back or (theirs == "ask" and key in self._suspected)))
             now = record["instances"].get(vip["instance"], {})
             same = (now.get("state"), now.get("since")) == (entry.get("state"), entry.get("since"))
             why = "keepalived does not run here" if daemon is None else "keepalived here is %s" % now.get("state")
             who = "%s answers for it and %s" % (", ".join(sorted(others)), why)
-            stale = daemon is None or (same and now.get("state") != "MASTER" and key in self._suspected)
-            gone = standing + held if theirs == "ask" and stale else held
+            idle = daemon is None or (sure and now.get("state") != "MASTER")
+            stale = idle and (daemon is None or (same and key in self._suspected))
+            gone = standing if theirs == "ask" and stale else []
+            gone = gone + [place for place in held if idle or place not in back]
             if gone:
                 self._given[key] = record["daemon"]["since"]
                 self._remove(vip, gone, who)
                 self._suspected.pop(key, None)
-                return True
+            return True
         try:
             self._askers[key].send()
         except NodeError:

@@ -24,6 +24,7 @@ _ERROR, _NEW_ADDRESS, _DELETE_ADDRESS = 2, 20, 21
 _REQUEST, _ACKNOWLEDGE, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x200, 0x400
 _ADDRESS, _LOCAL, _CACHE_INFO = 1, 2, 6
 _UNIVERSE, _HOST = 0, 254
+_NO_DUPLICATE_DETECTION = 0x2
 _FOR_EVER = 0xFFFFFFFF
 _HEADER = struct.Struct("=IHHII")
 _MESSAGE = struct.Struct("=BBBBI")
@@ -40,8 +41,8 @@ def _attribute(kind, data):
     return struct.pack("=HH", 4 + len(data), kind) + data + b"\0" * (-len(data) % 4)
 
 
-def _message(kind, flags, family, prefix, scope, index, attributes):
-    body = _MESSAGE.pack(family, prefix, 0, scope, index) + b"".join(attributes)
+def _message(kind, flags, family, prefix, scope, index, attributes, marks=0):
+    body = _MESSAGE.pack(family, prefix, marks, scope, index) + b"".join(attributes)
     return _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | _ACKNOWLEDGE | flags, 1, 0) + body
 
 
@@ -67,6 +68,20 @@ def addition(address, index):
         scope = _UNIVERSE
         attributes.append(_attribute(_CACHE_INFO, struct.pack("=IIII", 0, _FOR_EVER, 0, 0)))
     return _message(_NEW_ADDRESS, _CREATE | _EXCLUSIVE, family, 8 * len(packed), scope, index, attributes)
+
+
+def restoration(address, prefix, index):
+    """The message that adds an IPv6 address as keepalived itself does.
+
+    keepalived takes one that stands already for its own, leaves it as it is and removes it only by its own prefix.
+    """
+    family, packed = _pack(address)
+    attributes = [_attribute(_LOCAL, packed), _attribute(_ADDRESS, packed)]
+    if prefix == 8 * len(packed):
+        attributes.append(_attribute(_CACHE_INFO, struct.pack("=IIII", 0, _FOR_EVER, 0, 0)))
+    return _message(
+        _NEW_ADDRESS, _CREATE | _EXCLUSIVE, family, prefix, _UNIVERSE, index, attributes, _NO_DUPLICATE_DETECTION
+    )
 
 
 def result(answer):

@@ -29,6 +29,8 @@ __metaclass__ = type
 IDENTIFIER = "ha-pair-notify"
 TICK = 1.0
 DUMP_TIMEOUT = 1.0
+# How often a daemon that has not reloaded what was deployed is asked whether it has (s); it notes it in the journal.
+DOUBT_INTERVAL = 60.0
 
 
 class Handler(object):
@@ -37,7 +39,8 @@ class Handler(object):
     def __init__(self, system, say=None, tell=service.tell):
         self._system, self._journal, self._tell = system, say or journal.Journal(IDENTIFIER), tell
         self._description, self._stamp, self._problems = None, None, {}
-        self.record = None
+        self.record = self._reconcile_at = None
+        self._adverts = frozen.Adverts()
         self._read_description()
         directory = (self._description or {}).get("state_directory", STATE_DIRECTORY)
         self.state_file = os.path.join(directory, "state.json")
@@ -179,23 +182,43 @@ class Handler(object):
             HA_PAIR_VIPS=" ".join(vips),
         )
 
-    def _look_again(self):
-        """(record, daemon) as they are now."""
-        now = self._system.now()
+    def _look_again(self, ask):
+        """(record, daemon, whether that is keepalived's own word) as they are now; it is asked for that if `ask`."""
+        now, sure = self._system.now(), False
         lines = self._fifo.read_lines()
         if lines:
             self._apply_lines(lines, now)
         self._look_at_daemon(now)
-        return self.record, self._daemon
+        if ask and self._daemon is not None:
+            sure = self._ask_keepalived(now)
+            self._look_at_daemon(self._system.now())
+        return self.record, self._daemon, sure
+
+    def _ask_keepalived(self, now):
+        """Make the record what keepalived says of itself; whether it said anything."""
+        dump = self._try("dump", self._system.dump, self._daemon, DUMP_TIMEOUT)
+        if dump is not None:
+            self._adverts.told(dump, self._description)
+        self.record = state.reconcile(self.record, {"daemon": self._daemon, "instances": dump}, now)
+        # What came while the dump was written is newer than the dump.
+        lines = self._fifo.read_lines()
+        if lines:
+            self._apply_lines(lines, self._system.now())
+        return dump is not None
 
     def _advert_interval(self):
-        return frozen.advert_interval(self._description, self.record, self._addresses.standing)
+        return self._adverts.owed(self._description, self.record, self._addresses.standing)
 
     def _look_for_freeze(self, now):
         """Kill a daemon that is there and does not run: to its peer it is dead, and nobody else ends it."""
         daemon = self._daemon
-        why = self._freeze.look(daemon, self._advert_interval())
+        advert = self._advert_interval()
+        why = self._freeze.look(daemon, advert)
         if why is None:
+            return
+        # It may have been told to be slower since the last tick.
+        self._read_description()
+        if self._advert_interval() != advert:
             return
         self._say(
             "keepalived (pid %d) is frozen: %s; killing it, systemd starts it again" % (daemon["pid"], why),
@@ -229,6 +252,7 @@ class Handler(object):
                 self.record = state.apply_daemon_gone(self.record, result, now)
         else:
             if self._daemon is None or _identity(daemon) != _identity(self._daemon):
+                self._adverts.restarted()
                 # It reports by itself as soon as it has decided; later its own data is asked for, in case it did not.
                 self._reconcile_at = self._system.monotonic() + (
                     0 if self._daemon is None and self._written is None else SETTLE
@@ -251,14 +275,10 @@ class Handler(object):
             if interfaces is None or not disagreements(self.record, vips, interfaces):
                 return
         self._checked, self._reconcile_at = clock, None
-        dump = self._try("dump", self._system.dump, self._daemon, DUMP_TIMEOUT)
-        if dump is None:
+        if not self._ask_keepalived(now):
             self._reconcile_at = clock + CHECK_INTERVAL
-        self.record = state.reconcile(self.record, {"daemon": self._daemon, "instances": dump}, now)
-        # What came while the dump was written is newer than the dump.
-        lines = self._fifo.read_lines()
-        if lines:
-            self._apply_lines(lines, self._system.now())
+        elif self._adverts.is_doubtful(self._description):
+            self._reconcile_at = clock + DOUBT_INTERVAL
 
     def _open_fifo(self):
         """Keep FIFO and directory of tracked files there; keepalived holds on to deleted ones until it reloads."""
@@ -296,6 +316,10 @@ class Handler(object):
         if description is None:
             return
         self._description = description
+        self._adverts.described(description)
+        if self._adverts.is_doubtful(description):
+            soon = self._system.monotonic() + CHECK_INTERVAL
+            self._reconcile_at = soon if self._reconcile_at is None else min(soon, self._reconcile_at)
         if self.record is not None:
             self.record = state.expect(self.record, self._names(), self._system.now())
             self._say("read the description of this node again: %s" % (", ".join(self._names()) or "no instance"))

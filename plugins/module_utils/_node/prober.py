@@ -6,7 +6,8 @@
 A service that ends is an event, and its own state file tells of it at once. One that hangs says nothing, so it is asked
 several times a second. The file holds 1 for "does not answer" and 0 for "no objection", and all doubt is no objection:
 a prober that is broken, starved or not allowed to ask must not take the VIPs away from a healthy node.
-One thread for each probe, so that a check that hangs delays no other; the main thread looks after them.
+One thread for each probe, so that a check that hangs delays no other; the main thread looks after them. One that
+is stuck is told of and left alone: killing the prober for it would end the watch over all others.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -19,6 +20,7 @@ import signal
 import threading
 
 from . import probes
+from .check import paused
 from .errors import NodeError
 from .ready import write_state
 from .service import log, tell
@@ -34,6 +36,13 @@ LATE = 0.15
 STARVED_IN_A_ROW = 5
 # What a cycle may take beyond interval and timeout (seconds) before its thread is taken for stuck.
 PATIENCE = 5.0
+STUCK = "has been asking for %d s and got no end; see whether what it asks or runs lies on a file server that is gone"
+UNPROVEN = (
+    "has never succeeded here: %s, so its failures are not believed yet; see that the service is well, and that the "
+    "command needs neither sudo nor /home nor to write outside /run and /tmp"
+)
+# A command may do less here than as keepalived's check script: until it has succeeded once, its failure may be ours.
+UNPROVEN_KINDS = ("command",)
 # Ends with this to be started again at once: the unit then keeps what was found so far.
 START_AGAIN = 75
 
@@ -78,16 +87,18 @@ class Probe(object):
         self.settings, self.name = settings, settings["name"]
         self._asker, self._system, self._say = asker, system, say
         self._interval, self._timeout = float(settings["interval"]), float(settings["timeout"])
+        self._longest = self._interval + self._timeout + PATIENCE
         self._fall, self._rise = int(settings["fall"]), int(settings["rise"])
         self._path, self._gate = settings["state_file"], settings.get("gate")
         # Held while judging and writing: after stop() nothing is written any more.
         self._lock, self._stopped = threading.Lock(), False
         self._missed = self._good = self._starved = 0  # in a row
+        self._proven = settings.get("kind") not in UNPROVEN_KINDS
         self._counts = {"asked": 0, "missed": 0, "starved": 0}
         self._gated, self._said = False, {}
         self._last = {"last_problem": None, "last_answer": None, "last_duration": None}
         # Found by an earlier prober: it holds until there is evidence of something else.
-        self._failing = self._content() == "1"
+        self._failing = self._proven and self._content() == "1"
         self._since = system.modified(self._path) if self._failing else None
         self._since = self._since or system.now()
         self.beat = system.monotonic()
@@ -114,8 +125,21 @@ class Probe(object):
                     self._judge(problem, unable, took)
         return max(0.0, started + self._interval - self._system.monotonic())
 
-    def is_stuck(self):
-        return self._system.monotonic() - self.beat > self._interval + self._timeout + PATIENCE
+    def look_after(self):
+        """Whether the thread gets on; that it does not is said once, and reported until it does again."""
+        with self._lock:
+            waited = self._system.monotonic() - self.beat
+            is_told = "stuck" in self._said
+            if waited <= self._longest:
+                if is_told:
+                    del self._said["stuck"]
+                    self._say("%s: the question has ended, so it is asked again" % self.name)
+                return True
+            # Not by _complain(): the text changes every second.
+            self._said["stuck"] = STUCK % waited
+            if not is_told:
+                self._say("problem: %s: %s" % (self.name, self._said["stuck"]))
+            return False
 
     def keep(self):
         """See that the file says what is known: it, or its directory, may have been made anew."""
@@ -143,7 +167,10 @@ class Probe(object):
     def _ask(self):
         """(problem of the answer, problem of asking), at most one of them."""
         try:
-            return self._asker.ask(self._timeout), None
+            problem = self._asker.ask(self._timeout)
+            if problem is not None and paused():
+                return None, "not believed while a deployment exchanges what is asked: %s" % problem
+            return problem, None
         except probes.CannotAskError as exc:
             return None, str(exc)
 
@@ -159,7 +186,7 @@ class Probe(object):
     def _judge(self, problem, unable, took):
         self._gated = False
         self._complain("ask", unable)
-        if unable is not None:
+        if unable is not None or took > self._longest:
             # No evidence in either direction, so what came before does not count as in a row any more.
             self._missed = self._good = self._starved = 0
             return
@@ -173,6 +200,8 @@ class Probe(object):
     def _judge_answer(self):
         self._missed = self._starved = 0
         self._good += 1
+        self._proven = True
+        self._complain("unproven", None)
         self._last["last_answer"] = self._system.now()
         if self._failing and self._good >= self._rise:
             self._change(False, "%s answers again" % self.name)
@@ -189,6 +218,11 @@ class Probe(object):
         self._missed += 1
         self._counts["missed"] += 1
         self._last["last_problem"] = problem
+        if not self._proven:
+            # What it says may change with every answer; that it is not believed is said once.
+            self._complain("unproven", self._said.get("unproven") or UNPROVEN % problem)
+            self._missed = 0
+            return
         # The service may have been told to stop while it was asked.
         if not self._failing and self._missed >= self._fall and self._may_ask():
             self._change(True, "%s: does not answer (%s): failing" % (self.name, problem))
@@ -271,11 +305,10 @@ class Prober(object):
         self._read_description()
         for probe in self._probes.values():
             probe.keep()
+        getting_on = [name for name, probe in sorted(self._probes.items()) if probe.look_after()]
         self._write_report()
-        stuck = sorted(name for name, probe in self._probes.items() if probe.is_stuck())
-        if stuck:
-            self._complain("stuck", "%s: got stuck while asking" % ", ".join(stuck))
-        else:
+        # Killed, the prober takes back all objections. While one thread gets on, there is something to lose by that.
+        if getting_on or not self._probes:
             self._inform("WATCHDOG=1")
 
     def stop(self):

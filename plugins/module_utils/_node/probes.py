@@ -27,6 +27,10 @@ __metaclass__ = type
 # What a check command finds of the environment; nothing of the service's own, its notify socket least of all.
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C", "LC_ALL": "C"}
 
+# After vfork() all threads wait until the child's program is loaded; from a dead file server it never is.
+# Python 3.11 and newer can be told not to use it.
+subprocess._USE_VFORK = False  # pylint: disable=protected-access
+
 _OWN_SESSION = {"start_new_session": True} if sys.version_info[0] > 2 else {"preexec_fn": os.setsid}
 _TAIL = 4096
 _LONGEST_LINE = 200

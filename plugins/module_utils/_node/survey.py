@@ -14,11 +14,12 @@ import re
 import socket
 import struct
 
+from .errors import NodeError
 from .system import STATE_DIRECTORY, read_text
 
 __metaclass__ = type
 
-UNIT_PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "Result")
+UNIT_PROPERTIES = ("LoadState", "ActiveState", "SubState", "UnitFileState", "Result")
 ABSENT, OURS, SAMPLE, FOREIGN = "absent", "ours", "sample", "foreign"
 
 _LISTEN = "0A"
@@ -27,19 +28,27 @@ _KEEP = re.compile(r"^\s*KeepConfiguration\s*=\s*(\S+)", re.IGNORECASE | re.MULT
 _KEEPING = ("yes", "true", "on", "1", "static")
 
 
-def parse_units(text):
-    """{unit: {load, active, sub, enabled, result}} of what `systemctl show -p ...` prints for several units."""
+def parse_units(text, names):
+    """{unit: {load, active, sub, enabled, result}} of what `systemctl show -p ...` prints for these units.
+
+    By place and not by Id: a unit may be asked for by an alias. Raises NodeError when an answer is missing.
+    """
+    blocks = [block for block in text.split("\n\n") if block.strip()]
+    if len(blocks) != len(names):
+        raise NodeError(
+            "systemctl: told of %d units and not of %d (%s); look at `systemctl status`"
+            % (len(blocks), len(names), ", ".join(names))
+        )
     found = {}
-    for block in text.split("\n\n"):
-        values = dict(line.partition("=")[::2] for line in block.splitlines() if "=" in line)
-        if values.get("Id"):
-            found[values["Id"]] = {
-                "load": values.get("LoadState", ""),
-                "active": values.get("ActiveState", ""),
-                "sub": values.get("SubState", ""),
-                "enabled": values.get("UnitFileState", "") in ("enabled", "enabled-runtime"),
-                "result": values.get("Result", ""),
-            }
+    for place, name in enumerate(names):
+        values = dict(line.partition("=")[::2] for line in blocks[place].splitlines() if "=" in line)
+        found[name] = {
+            "load": values.get("LoadState", ""),
+            "active": values.get("ActiveState", ""),
+            "sub": values.get("SubState", ""),
+            "enabled": values.get("UnitFileState", "") in ("enabled", "enabled-runtime"),
+            "result": values.get("Result", ""),
+        }
     return found
 
 
@@ -76,7 +85,7 @@ def socket_programs(inodes, root="/proc"):
 
 
 def _links(directory):
-    """Where the links of a directory point to; those that go away meanwhile, or are somebody else's, are left out."""
+    """Where the links of a directory point to, without those that go away meanwhile or are somebody else's."""
     try:
         names = os.listdir(directory)
     except (IOError, OSError):
@@ -95,7 +104,7 @@ def listeners(root="/proc"):
     sockets = []
     for version, name in ((4, "tcp"), (6, "tcp6")):
         sockets += parse_listeners(read_text("%s/net/%s" % (root, name)) or "", version)
-    programs = socket_programs(set(inode for _address, _port, inode in sockets), root)
+    programs = socket_programs({inode for _address, _port, inode in sockets}, root)
     return [
         {"address": address, "port": port, "programs": sorted(programs.get(inode, ()))}
         for address, port, inode in sorted(set(sockets))
@@ -103,7 +112,7 @@ def listeners(root="/proc"):
 
 
 def configuration(text, marker, verified=None):
-    """Whose file this is, such as keepalived.conf: absent, ours (it has the marker), the package's own sample, or foreign.
+    """Whose file this is, such as keepalived.conf: absent, ours (has the marker), the package's sample, or foreign.
 
     `verified`: what `rpm --verify --file` answered, (return code, output), None where there is no rpm. rpm names the
     files of the package that were changed, and files that no package owns.

@@ -240,6 +240,16 @@ class System(object):
         )
 
     @staticmethod
+    def put_address_back(address, prefix, interface):
+        """Give an interface its IPv6 VIP again: on the loopback, nobody is told by Neighbour Discovery where it is."""
+        netlink.change(
+            "putting %s/%d back on %s" % (address, prefix, interface),
+            lambda index: netlink.restoration(address, prefix, index),
+            interface,
+            (errno.EEXIST,),
+        )
+
+    @staticmethod
     def make_directory(path, owner="root"):
         """Make a directory that is missing; True when it was made. Everybody may read it, its owner write."""
         if os.path.isdir(path):
@@ -395,7 +405,11 @@ class System(object):
             if stamp == last:
                 text, problem = self._read_trusted(path)
                 if text is not None and keepalived_data.is_complete(text):
-                    return keepalived_data.parse_dump(text)
+                    dump = keepalived_data.parse_dump(text)
+                    for name, interval in frozen.parse_advert_intervals(text).items():
+                        if name in dump:
+                            dump[name]["advert_interval"] = interval
+                    return dump
                 problem = problem or "did not finish %s within %g s" % (DUMP_FILE, timeout)
             last = stamp
         raise NodeError("%s: %s" % (place, problem))

@@ -118,7 +118,7 @@ OWNED_GLOBALLY: Mapping[str, str] = {
 }
 
 _INCLUDE = re.compile(r"include[abmrw]*", re.IGNORECASE)
-_PART = re.compile(r"\s+|[{}]|\"[^\"]*\"|'[^']*'|[#!].*|[^\s{}\"'#!]+|[\"']")
+_PART = re.compile(r"\s+|[{}]|\"[^\"]*\"|[#!].*|[^\s{}\"'#!]+|[\"']")
 
 
 def read_lines(place: str, given: object, owned: Mapping[str, str], reader: Reader) -> tuple[str, ...]:
@@ -156,15 +156,17 @@ def _is_harmless(place: str, entry: str, owned: Mapping[str, str], reader: Reade
         )
         return False
     depth = 0
-    for part, starts in _parts(entry):
+    for part, starts, glued in _parts(entry):
         if part == "{":
             depth += 1
         elif part == "}":
             depth -= 1
-        elif part in ("'", '"'):
-            reader.refuse(place, "has a quote that is not closed on its line", "close it")
-            return False
-        elif starts and not _is_free(place, part.strip("\"'"), owned if depth == 0 else {}, reader):
+        elif part[0] in "'\"":
+            value, cure = _wrong_quote(part, starts, glued)
+            if value:
+                reader.refuse(place, value, cure)
+                return False
+        elif starts and not _is_free(place, part, owned if depth == 0 else {}, reader):
             return False
         if depth < 0:
             break
@@ -176,15 +178,41 @@ def _is_harmless(place: str, entry: str, owned: Mapping[str, str], reader: Reade
     return True
 
 
-def _parts(entry: str) -> Iterator[tuple[str, bool]]:
-    """Words, quoted texts and braces outside comments, and whether a statement may start with them."""
+def _wrong_quote(part: str, starts: bool, glued: bool) -> tuple[str, str]:
+    """What is wrong with a quote or a quoted text, and the cure; two empty texts when nothing is.
+
+    keepalived takes off double quotes while it splits a line into words, then looks for its words and braces. Single
+    quotes keep it neither from ending the line at a comment nor from seeing braces.
+    """
+    if part == "'":
+        return "has a single quote, which hides neither a comment nor a brace from keepalived", "take double quotes"
+    if part == '"':
+        return "has a quote that is not closed on its line", "close it"
+    if starts:
+        return (
+            f"{part!r} starts a statement, and keepalived reads it as if it had no quotes",
+            "write the first word of a statement without quotes",
+        )
+    if "{" in part or "}" in part:
+        return "has a brace in quotes, which can open or close a block in keepalived", "leave the brace out"
+    if glued:
+        return (
+            "has a quote in the middle of a word, where keepalived begins another word",
+            "put the whole word into quotes, or none of it",
+        )
+    return "", ""
+
+
+def _parts(entry: str) -> Iterator[tuple[str, bool, bool]]:
+    """Words, quotes and braces outside comments; whether a statement may start there; whether glued."""
     for line in entry.splitlines():
         starts = True
         for found in _PART.finditer(line):
             part = found[0]
             if part.isspace() or part[0] in "#!":
                 continue
-            yield part, starts
+            beside = line[: found.start()][-1:] + line[found.end() :][:1]
+            yield part, starts, beside != "" and not beside.isspace()
             starts = part in "{}"
 
 

@@ -35,9 +35,9 @@ PROBE_TIMEOUT = 0.25
 
 PROBED_CHECK_FALL = 3
 PROBED_CHECK_SECONDS = 2.0
-"""Beside the prober the check script is a second witness, and a patient one: it is started anew each time, and on a busy
-node the start alone may take a second. With one second and two misses, healthy nodes were put into FAULT (seen at a load
-of five per core)."""
+"""Beside the prober the check script is a second witness, and a patient one: it is started anew each time, and on a
+busy node the start alone may take a second. With one second and two misses, healthy nodes were put into FAULT (seen at
+a load of five per core)."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@
 
 from __future__ import absolute_import, division, print_function
 
+import io
 import os
 import unittest
 
@@ -12,6 +13,7 @@ from ansible_collections.duplex.ha_pair.plugins.module_utils._node import frozen
 
 __metaclass__ = type
 
+FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fixtures")
 DAEMON = {"pid": 100, "starttime": 1000}
 STATUS = "Name:\tkeepalived\nState:\tS (sleeping)\nvoluntary_ctxt_switches:\t40\nnonvoluntary_ctxt_switches:\t2\n"
 STAT = "101 (keep) alived) S 100 " + " ".join(str(number) for number in range(5, 40))
@@ -122,17 +124,96 @@ class FreezeGuardTest(unittest.TestCase):
         self.assertAlmostEqual(self.guard.remaining(0.01), frozen.SHORTEST_INTERVAL)
 
 
+    def test_who_owes_adverts_less_often_is_given_the_time(self):
+        self.looks(3, advert=0.1, switches=1)
+        self.looks(frozen.LOOKS - 1, advert=0.1)
+        self.assertIsNone(self.looks(frozen.LOOKS, advert=1.0))
+        self.assertIn("every 1 s", self.looks(1, advert=1.0))
+
+
+class AdvertsTest(unittest.TestCase):
+    def setUp(self):
+        self.adverts = frozen.Adverts()
+
+    def owed(self, interval):
+        """By a MASTER, when the description says so often."""
+        return self.adverts.owed(self.description(interval), {"instances": {"web": {"state": "MASTER"}}}, ())
+
+    @staticmethod
+    def description(interval):
+        return {"instances": {"web": {"advert_interval": interval}}}
+
+    def deploy(self, interval):
+        self.adverts.described(self.description(interval))
+
+    def tell(self, running, described):
+        self.adverts.told({"web": {"advert_interval": running}, "db": {}}, self.description(described))
+
+    def test_a_faster_interval_counts_when_keepalived_runs_with_it(self):
+        self.deploy(1.0)
+        self.tell(1.0, 1.0)
+        self.deploy(0.1)
+        self.assertEqual(self.owed(0.1), 1.0)
+        self.assertTrue(self.adverts.is_doubtful(self.description(0.1)))
+        self.tell(1.0, 0.1)
+        self.assertEqual(self.owed(0.1), 1.0)
+        self.tell(0.1, 0.1)
+        self.assertEqual(self.owed(0.1), 0.1)
+        self.assertFalse(self.adverts.is_doubtful(self.description(0.1)))
+
+    def test_a_slower_interval_counts_at_once_and_until_keepalived_says_otherwise(self):
+        self.deploy(0.1)
+        self.tell(0.1, 0.1)
+        self.deploy(2.0)
+        self.assertEqual(self.owed(2.0), 2.0)
+        self.tell(0.1, 2.0)
+        self.assertEqual(self.owed(2.0), 2.0)
+        self.deploy(0.1)  # 2 s may be in force by now
+        self.assertEqual(self.owed(0.1), 2.0)
+
+    def test_who_has_not_been_told_is_patient(self):
+        self.deploy(0.1)
+        self.assertEqual(self.owed(0.1), frozen.UNTOLD)
+        self.tell(None, 0.1)
+        self.assertEqual(self.owed(0.1), frozen.UNTOLD)
+        self.tell(0.1, 0.1)
+        self.adverts.restarted()
+        self.assertEqual(self.owed(0.1), frozen.UNTOLD)
+
+    def test_rounding_is_no_doubt(self):
+        self.deploy(0.255)
+        self.tell(0.26, 0.255)
+        self.assertFalse(self.adverts.is_doubtful(self.description(0.255)))
+
+
 class PureTest(unittest.TestCase):
+    def test_reads_the_intervals_of_a_dump(self):
+        for name in sorted(os.listdir(FIXTURES)):
+            if name.startswith("dump_"):
+                with io.open(os.path.join(FIXTURES, name), encoding="utf-8") as source:
+                    self.assertEqual(frozen.parse_advert_intervals(source.read()), {"web": 0.25}, name)
+        table = [("1 sec", 1.0), ("1sec", 1.0), ("100 centi-sec", 1.0), ("1500 milli-sec", 1.5)]
+        for text, expected in table:
+            seen = frozen.parse_advert_intervals(" VRRP Instance = a b\n   Advert interval = %s\n" % text)
+            self.assertAlmostEqual(seen["a b"], expected)
+        for junk in ("   Advert interval = 1 sec\n", " VRRP Instance = web\n   Advert interval = 3 moons\n",
+                     " VRRP Instance = web\n------< X >------\n   Advert interval = 1 sec\n", ""):
+            self.assertEqual(frozen.parse_advert_intervals(junk), {}, junk)
+
     def test_who_owes_adverts(self):
         description = {"instances": {"web": {"advert_interval": 1.0}, "db": {"advert_interval": 0.25}, "old": {}}}
+        adverts = frozen.Adverts()
+        adverts.told(
+            {"web": {"advert_interval": 1.0}, "db": {"advert_interval": 0.25}, "old": {"advert_interval": 0.1}},
+            description)
         table = [
             ("MASTER", "MASTER", (), 0.25), ("MASTER", "BACKUP", (), 1.0), ("BACKUP", "FAULT", (), None),
             ("UNKNOWN", "BACKUP", (), None), ("UNKNOWN", "BACKUP", ("web",), 1.0), ("BACKUP", "BACKUP", ("web",), None),
         ]
         for web, db, held, expected in table:
             record = {"instances": {"web": {"state": web}, "db": {"state": db}, "old": {"state": "MASTER"}}}
-            self.assertEqual(frozen.advert_interval(description, record, held), expected, (web, db, held))
-        self.assertIsNone(frozen.advert_interval(None, {"instances": {}}, ()))
+            self.assertEqual(adverts.owed(description, record, held), expected, (web, db, held))
+        self.assertIsNone(adverts.owed(None, {"instances": {}}, ()))
 
     def test_reads_the_progress_of_a_process(self):
         seen = frozen.parse_progress(STATUS, STAT, 100)

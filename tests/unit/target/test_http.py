@@ -148,6 +148,25 @@ class CheckTest(CapturedCase):
         self.assertEqual(code, 1)
         self.assertIn("Connection refused", said)
 
+    def test_a_pause_is_believed_for_its_time_only(self):
+        path = os.path.join(tempfile.mkdtemp(), "paused")
+        self.addCleanup(shutil.rmtree, os.path.dirname(path))
+        self.assertFalse(check.paused(path))
+        with open(path, "w"):
+            pass
+        began = os.stat(path).st_mtime
+        self.assertTrue(check.paused(path, began + 1))
+        self.assertFalse(check.paused(path, began + check.LONGEST_PAUSE))
+        self.assertFalse(check.paused(path, began - 1))
+
+    def test_a_check_that_fails_in_a_pause_still_says_why(self):
+        original = check.paused
+        self.addCleanup(setattr, check, "paused", original)
+        check.paused = lambda: True
+        code, said = self.run_main(check.main, "http://127.0.0.1:%d/" % closed_port())
+        self.assertEqual(code, 0)
+        self.assertIn("Connection refused", said)
+
     def test_tcp_is_good_when_somebody_accepts(self):
         server = Server(self, b"")
         self.assertEqual(self.run_main(check.main, "tcp://127.0.0.1:%d" % server.port), (0, ""))

@@ -50,6 +50,16 @@ class MessageTest(unittest.TestCase):
             (len(message), 20, 0x605), (socket.AF_INET6, 128, 0, 1),
             {1: packed, 2: packed, 6: struct.pack("=IIII", 0, 0xFFFFFFFF, 0, 0)}))
 
+    def test_restores_one_as_keepalived_adds_it(self):
+        packed = socket.inet_pton(socket.AF_INET6, "2001:db8::100")
+        message = netlink.restoration("2001:db8::100", 64, 7)
+        self.assertEqual(parts(message), (
+            (len(message), 20, 0x605), (socket.AF_INET6, 64, 0, 7), {1: packed, 2: packed}))
+        self.assertEqual(bytearray(message)[18], 0x02)  # no duplicate address detection
+        message = netlink.restoration("2001:db8::100", 128, 7)
+        self.assertEqual(parts(message)[2][6], struct.pack("=IIII", 0, 0xFFFFFFFF, 0, 0))
+        self.assertEqual(bytearray(netlink.addition("2001:db8::100", 1))[18], 0)
+
     def test_reads_the_answer(self):
         for number in (0, errno.EPERM):
             self.assertEqual(netlink.result(answer(number)), number)

@@ -14,7 +14,7 @@ import stat
 import tempfile
 import unittest
 
-from ansible_collections.duplex.ha_pair.plugins.module_utils._node import addresses, guard, journal, notify
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node import addresses, frozen, guard, journal, notify
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.fifo import Fifo
 
@@ -80,6 +80,7 @@ class World(object):
         self.switches, self.moves, self.process_state, self.killed = 0, True, "S", []
         self.account, self.commands = None, []
         self.dumps, self.dump_problem = 0, None
+        self.running_interval, self.put_back = 0.25, []
         self.reloads, self.programs = 0, 1
         self.part = {
             "schema": 1,
@@ -128,7 +129,10 @@ class World(object):
         self.dumps += 1
         if self.dump_problem:
             raise NodeError(self.dump_problem)
-        return {name: {"state": word, "priority": 250, "since": None} for name, word in self.states.items()}
+        return {
+            name: {"state": word, "priority": 250, "since": None, "advert_interval": self.running_interval}
+            for name, word in self.states.items()
+        }
 
     def service_result(self):
         return self.result
@@ -156,6 +160,10 @@ class World(object):
 
     def hold_address(self, address):
         self.loopback.append(address)
+
+    def put_address_back(self, address, prefix, interface):
+        self.put_back.append((address, prefix, interface))
+        self.held.append(address)
 
     def make_directory(self, path, owner):
         if os.path.isdir(path):
@@ -686,6 +694,62 @@ class CrashTest(HandlerCase):
             "%s/24 removed from eth0: %s answers for it and keepalived here is BACKUP" % (VIP, PEER), self.said
         )
 
+    def suspicious(self):
+        """A daemon that the record takes for a BACKUP has the address, and another machine answers for it."""
+        self.world.start_daemon(web="BACKUP")
+        self.world.held = [VIP]
+        handler = self.handler()
+        self.tick(handler, guard.SETTLE + 1)
+        self.world.askers[0].answer(PEER)
+        return handler
+
+    def test_keepalived_itself_is_asked_before_its_address_is_taken_away(self):
+        handler = self.suspicious()
+        self.world.states["web"] = "MASTER"  # the event was lost
+        handler.cycle(0)
+        self.assertEqual((self.world.removed, self.web()["state"]), ([], "MASTER"))
+
+    def test_an_address_stays_while_keepalived_does_not_answer(self):
+        handler = self.suspicious()
+        self.world.dump_problem = "keepalived (pid 100): no dump"
+        asked = self.world.dumps
+        handler.cycle(0)
+        self.assertEqual((self.world.removed, self.world.dumps), ([], asked + 1))
+        for _look in range(3):
+            self.world.askers[0].answer(PEER)
+            self.tick(handler, 0.1)
+        self.assertEqual((self.world.removed, self.world.dumps), ([], asked + 1))
+        self.world.dump_problem = None
+        self.tick(handler, guard.CHECK_INTERVAL)
+        self.world.askers[0].answer(PEER)
+        self.tick(handler)
+        self.assertEqual(self.world.removed, [(VIP, 24, "eth0")])
+
+    def test_but_goes_when_it_died_of_the_question(self):
+        handler = self.suspicious()
+
+        def die(_daemon, _timeout):
+            self.world.running, self.world.result = None, "signal"
+            raise NodeError("keepalived (pid 100): no dump")
+
+        self.world.dump = die
+        handler.cycle(0)
+        self.assertEqual(self.world.removed, [(VIP, 24, "eth0")])
+
+    def test_one_question_is_enough_for_all_addresses(self):
+        self.world.part["instances"]["web"]["vips"].append(
+            {"address": "10.98.0.101", "prefix": 24, "interface": "eth0"})
+        self.world.start_daemon(web="BACKUP")
+        self.world.held = [VIP, "10.98.0.101"]
+        handler = self.handler()
+        self.tick(handler, guard.SETTLE + 1)
+        asked = self.world.dumps
+        for asker in self.world.askers:
+            asker.answer(PEER)
+        handler.cycle(0)
+        self.assertEqual(self.world.removed, [(VIP, 24, "eth0"), ("10.98.0.101", 24, "eth0")])
+        self.assertEqual(self.world.dumps, asked + 1)
+
     def test_the_address_of_a_master_is_never_taken_away(self):
         self.world.start_daemon(web="BACKUP")
         self.world.held = [VIP]
@@ -752,6 +816,116 @@ class CrashTest(HandlerCase):
         self.assertEqual((self.world.held, self.world.loopback), ([], []))
 
 
+class PutBackTest(HandlerCase):
+    """An IPv6 address is only resolved on the interface that has it."""
+
+    def setUp(self):
+        HandlerCase.setUp(self)
+        self.vip = "2001:db8::100"
+        self.world.part["instances"]["web"]["vips"] = [{"address": self.vip, "prefix": 64, "interface": "eth0"}]
+
+    def restarted(self, word="BACKUP"):
+        """A MASTER crashed, and its successor took the address away."""
+        self.world.start_daemon(web="MASTER")
+        self.world.held = [self.vip]
+        handler = self.handler()
+        self.world.running, self.world.result = None, "signal"
+        self.tick(handler)
+        self.world.start_daemon(pid=200, web=word)
+        self.world.held = []
+        if word != "UNKNOWN":
+            self.write('INSTANCE "web" %s 250' % word)
+        handler.cycle(0)
+        self.tick(handler, 0.2)
+        return handler
+
+    def test_it_comes_back_until_the_new_daemon_is_master(self):
+        for word in ("BACKUP", "UNKNOWN"):
+            self.setUp()
+            handler = self.restarted(word)
+            self.assertEqual(self.world.put_back, [(self.vip, 64, "eth0")], word)
+            self.assertIn("2001:db8::100 is held, but gone from eth0: put back until keepalived is MASTER or another "
+                          "node has it", self.said)
+            self.write('INSTANCE "web" MASTER 250')
+            self.world.states["web"] = "MASTER"
+            handler.cycle(0)
+            self.tick(handler, 0.2)
+            self.assertEqual((self.world.held, self.world.loopback), ([self.vip], []), word)
+            self.assertEqual(len(self.world.put_back), 1)
+
+    def test_it_comes_back_as_often_as_it_is_taken_away(self):
+        handler = self.restarted()
+        self.world.held = []
+        self.tick(handler, 0.2)
+        self.assertEqual(self.world.held, [self.vip])
+
+    def test_not_when_another_node_answers(self):
+        handler = self.restarted()
+        self.world.askers[0].answer(PEER)
+        handler.cycle(0)
+        self.assertEqual((self.world.held, self.world.loopback), ([], []))
+        for _look in range(5):
+            self.tick(handler, 0.2)
+        self.assertEqual((self.world.held, len(self.world.put_back)), ([], 1))
+
+    def test_what_keepalived_took_over_is_its_own_affair(self):
+        handler = self.restarted()
+        self.world.states["web"] = "MASTER"  # the event was lost
+        self.world.askers[0].answer(PEER)
+        handler.cycle(0)
+        self.assertEqual((self.world.held, self.web()["state"]), ([self.vip], "MASTER"))
+
+    def test_what_keepalived_does_not_speak_of_may_be_its_own(self):
+        handler = self.restarted()
+        self.world.dump_problem = "keepalived (pid 200): no dump"
+        self.world.askers[0].answer(PEER)
+        handler.cycle(0)
+        self.assertEqual((self.world.held, self.world.loopback), ([self.vip], []))
+        self.world.dump_problem = None
+        self.tick(handler, guard.CHECK_INTERVAL + 1)
+        self.assertEqual(self.world.held, [])
+
+    def test_it_goes_when_the_new_daemon_stays_backup_or_is_in_fault(self):
+        for word, wait in (("BACKUP", 6.0), ("FAULT", 0.1)):
+            self.setUp()
+            handler = self.restarted()
+            self.world.states["web"] = word
+            self.write('INSTANCE "web" %s 250' % word)
+            handler.cycle(0)
+            self.tick(handler, wait)
+            self.assertEqual((self.world.held, self.world.loopback), ([], []), word)
+
+    def test_it_goes_with_an_orderly_stop(self):
+        handler = self.restarted()
+        self.world.running, self.world.result = None, "success"
+        self.write('INSTANCE "web" STOP 250', "DAEMON STOPPED success")
+        handler.cycle(0)
+        self.assertEqual((self.world.held, self.world.loopback), ([], []))
+
+    def test_what_a_crashed_master_gave_up_comes_back_as_well(self):
+        self.world.start_daemon(web="MASTER")
+        handler = self.handler()
+        self.world.running, self.world.result = None, "signal"
+        self.write('INSTANCE "web" STOP 250')
+        handler.cycle(0)
+        self.tick(handler, 0.2)
+        self.assertEqual((self.world.held, self.world.loopback), ([self.vip], [self.vip]))
+
+    def test_ipv4_needs_none_of_it(self):
+        self.world.part["instances"]["web"]["vips"][0]["address"] = self.vip = VIP
+        self.restarted()
+        self.assertEqual((self.world.held, self.world.loopback), ([], [VIP]))
+
+    def test_a_daemon_owes_nothing_for_it(self):
+        self.world.part["instances"]["web"]["advert_interval"] = 0.25
+        handler = self.restarted("UNKNOWN")
+        self.world.dump_problem = "keepalived (pid 200): no dump"
+        self.world.moves = False
+        for _look in range(30):
+            self.tick(handler, 1.0)
+        self.assertEqual((self.world.held, self.world.killed), ([self.vip], []))
+
+
 class FreezeTest(HandlerCase):
     def setUp(self):
         HandlerCase.setUp(self)
@@ -786,6 +960,70 @@ class FreezeTest(HandlerCase):
         self.world.askers[0].answer(PEER)
         handler.cycle(0)
         self.assertEqual(self.world.held, [])
+
+    def deploy(self, handler, interval):
+        """What is written, and not reloaded."""
+        self.world.part = json.loads(json.dumps(self.world.part))
+        self.world.part["instances"]["web"]["advert_interval"] = interval
+        self.world.stamp += 1
+        return handler
+
+    def wakes(self, handler, every, count):
+        """A healthy daemon that wakes only for its adverts, looked at every tenth of a second."""
+        self.world.moves = False
+        for look in range(count):
+            self.world.switches += 1 if look % int(every * 10) == 0 else 0
+            self.tick(handler, 0.1)
+
+    def test_a_master_that_was_not_reloaded_is_not_killed(self):
+        self.world.running_interval = 1.0
+        self.deploy(None, 1.0)
+        self.world.start_daemon(web="MASTER")
+        handler = self.handler()
+        self.wakes(handler, 1.0, 30)
+        self.deploy(handler, 0.1)
+        self.wakes(handler, 1.0, 900)
+        self.assertEqual(self.world.killed, [])
+        self.world.running_interval = 0.1  # reloaded at last
+        self.wakes(handler, 0.1, 700)
+        self.assertEqual(self.world.killed, [])
+        self.tick(handler, 0.1)
+        for _look in range(frozen.LOOKS + 1):
+            self.tick(handler, 0.1)
+        self.assertEqual(self.world.killed, [100])
+
+    def test_a_new_handler_does_not_believe_the_description_either(self):
+        self.world.running_interval = 1.0
+        self.deploy(None, 0.1)
+        self.world.start_daemon(web="MASTER")
+        self.world.dump_problem = "keepalived (pid 100): no dump"
+        handler = self.handler()
+        self.write('INSTANCE "web" MASTER 250')
+        self.wakes(handler, 1.0, 100)
+        self.world.dump_problem = None
+        self.wakes(handler, 1.0, 200)
+        self.assertEqual(self.world.killed, [])
+
+    def test_a_master_that_was_reloaded_to_be_slower_since_the_last_tick_is_not_killed(self):
+        self.world.running_interval = 0.1
+        self.deploy(None, 0.1)
+        self.world.start_daemon(web="MASTER")
+        handler = self.handler()
+        self.wakes(handler, 0.1, 20)
+        self.tick(handler, 1.0)
+        self.deploy(handler, 2.0)
+        self.wakes(handler, 2.0, 100)
+        self.assertEqual(self.world.killed, [])
+
+    def test_an_unfinished_deployment_is_asked_about_now_and_then(self):
+        self.world.running_interval = 1.0
+        self.world.start_daemon(web="MASTER")
+        self.world.held = [VIP]
+        handler = self.handler()
+        asked = self.world.dumps
+        for _second in range(200):
+            self.tick(handler)
+        self.assertLessEqual(self.world.dumps - asked, 4)
 
     def test_a_backup_that_is_quiet_is_left_alone(self):
         self.world.start_daemon(web="BACKUP")

@@ -225,6 +225,63 @@ class CannotAskTest(Case):
         self.assertIsNone(probe.report()["problem"])
 
 
+    def test_a_question_that_was_stuck_is_no_evidence(self):
+        probe = self.probe(fall=1)
+        self.asker.took = 0.46 + prober.PATIENCE
+        self.assertEqual(self.cycles(probe, *["no"] * (2 * prober.STARVED_IN_A_ROW)), ["0"] * 10)
+        self.assertEqual(probe.report()["asked"], 0)
+        self.asker.took = 0.001
+        self.assertEqual(self.cycles(probe, "no"), ["1"])
+
+
+class UnprovenTest(Case):
+    def command(self, **more):
+        return self.probe(kind="command", target=["/usr/local/bin/check"], **more)
+
+    def test_a_command_that_never_succeeded_is_no_evidence_and_said_once(self):
+        probe = self.command()
+        self.assertEqual(self.cycles(probe, "check: answered 1 (sudo)", "check: answered 2", "no", "no"), list("0000"))
+        problem = (
+            "has never succeeded here: check: answered 1 (sudo), so its failures are not believed yet; see that the "
+            "service is well, and that the command needs neither sudo nor /home nor to write outside /run and /tmp")
+        self.assertEqual(self.said, ["problem: nginx: " + problem])
+        report = probe.report()
+        self.assertEqual((report["failing"], report["problem"], report["missed"]), (False, problem, 4))
+
+    def test_from_the_first_good_answer_on_it_counts(self):
+        probe = self.command()
+        self.assertEqual(self.cycles(probe, "no", "no", None, "no", "no"), list("00001"))
+        self.assertIsNone(probe.report()["problem"])
+        self.assertEqual(self.said[1:], ["nginx: does not answer (no): failing"])
+
+    def test_it_still_counts_after_the_service_was_down(self):
+        self.write("1\n", "track", "nginx")
+        probe = self.command(gate=self.path("track", "nginx"))
+        self.cycles(probe, None)
+        self.write("0\n", "track", "nginx")
+        self.cycles(probe, "no")
+        self.write("1\n", "track", "nginx")
+        self.assertEqual(self.cycles(probe, "no", "no"), list("01"))
+
+    def test_what_an_earlier_prober_found_by_a_command_is_taken_back(self):
+        self.write("1\n", "failing", "nginx")
+        probe = self.command()
+        self.assertEqual(self.content(), "0\n")
+        self.assertEqual(self.cycles(probe, "no", "no"), list("00"))
+
+
+class PauseTest(Case):
+    def test_misses_say_nothing_while_a_deployment_exchanges_what_is_asked(self):
+        original = prober.paused
+        self.addCleanup(setattr, prober, "paused", original)
+        prober.paused = lambda: True
+        probe = self.probe()
+        self.assertEqual(self.cycles(probe, "answered 404", "answered 404", "answered 404"), ["0", "0", "0"])
+        self.assertIn("not believed while a deployment exchanges what is asked: answered 404", self.said[-1])
+        prober.paused = lambda: False
+        self.assertEqual(self.cycles(probe, "answered 404", "answered 404"), ["0", "1"])
+
+
 class FileTest(Case):
     def test_a_file_that_is_lost_or_changed_is_written_again(self):
         probe = self.probe(fall=1)
@@ -282,14 +339,23 @@ class ReportTest(Case):
         self.cycles(probe, None, None)
         self.assertIsNone(probe.report()["last_problem"])
 
-    def test_a_thread_without_progress_is_stuck(self):
+    def test_a_thread_without_progress_is_told_of_once_until_it_goes_on(self):
         probe = self.probe()
         self.clock.time += 0.4 + prober.PATIENCE
-        self.assertFalse(probe.is_stuck())
-        self.clock.time += 0.1
-        self.assertTrue(probe.is_stuck())
+        self.assertTrue(probe.look_after())
+        self.clock.time += 1.6
+        self.assertFalse(probe.look_after())
+        said = ["problem: nginx: has been asking for 7 s and got no end; see whether what it asks or runs lies on a "
+                "file server that is gone"]
+        self.assertEqual(self.said, said)
+        self.clock.time += 60
+        self.assertFalse(probe.look_after())
+        self.assertIn("has been asking for 67 s and got no end; ", probe.report()["problem"])
+        self.assertEqual(self.said, said)
         probe.cycle()
-        self.assertFalse(probe.is_stuck())
+        self.assertTrue(probe.look_after())
+        self.assertEqual(self.said, said + ["nginx: the question has ended, so it is asked again"])
+        self.assertIsNone(probe.report()["problem"])
 
 
 class SettingsTest(Case):
@@ -406,7 +472,7 @@ class ProberTest(Case):
         self.prober().work()
         self.assertEqual(self.said[0], "problem: %s" % self.report()["problems"][0])
 
-    def test_the_watchdog_is_fed_only_while_every_thread_gets_on(self):
+    def test_one_stuck_thread_is_told_of_and_costs_the_others_nothing(self):
         self.describe("a", "b")
         made = self.prober()
         made.work()
@@ -415,8 +481,21 @@ class ProberTest(Case):
         self.started[0].cycle()
         made.work()
         made.work()
+        self.assertEqual(self.told, ["WATCHDOG=1", "WATCHDOG=1"])
+        self.assertEqual(len(self.said), 2)
+        self.assertIn("problem: b: has been asking for 10 s and got no end; ", self.said[1])
+        found = self.report()["probes"]
+        self.assertIn("has been asking for 10 s and got no end; ", found["b"]["problem"])
+        self.assertIsNone(found["a"]["problem"])
+
+    def test_the_watchdog_is_withheld_while_every_thread_is_stuck(self):
+        self.describe("a", "b")
+        made = self.prober()
+        made.work()
+        del self.told[:]
+        self.clock.time += 10
+        made.work()
         self.assertEqual(self.told, [])
-        self.assertEqual(self.said[1:], ["problem: b: got stuck while asking"])
         self.started[1].cycle()
         made.work()
         self.assertEqual(self.told, ["WATCHDOG=1"])

@@ -116,6 +116,9 @@ class CommandTest(unittest.TestCase):
         self.assertIsNone(self.ask("(while ! [ -e %s ]; do sleep 0.05; done) & exit 0" % path))
         open(path, "w").close()
 
+    def test_its_program_is_not_loaded_while_all_threads_wait(self):
+        self.assertFalse(probes.subprocess._USE_VFORK)
+
     def test_one_that_closes_its_output_is_waited_for(self):
         self.assertEqual(self.ask("exec >/dev/null 2>&1; sleep 0.05; exit 4"), "/bin/sh: answered 4")
 

@@ -14,17 +14,16 @@ import tempfile
 import unittest
 
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node import survey
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
 
 __metaclass__ = type
 
-UNITS = """Id=nginx.service
-LoadState=loaded
+UNITS = """LoadState=loaded
 ActiveState=failed
 SubState=failed
 UnitFileState=enabled
 Result=signal
 
-Id=keepalived.service
 LoadState=not-found
 ActiveState=inactive
 SubState=dead
@@ -49,13 +48,25 @@ class SurveyTest(unittest.TestCase):
             target.write(u"" + text)
 
     def test_units_of_one_call(self):
-        units = survey.parse_units(UNITS)
+        units = survey.parse_units(UNITS, ["nginx.service", "keepalived.service"])
         self.assertEqual(
             units["nginx.service"],
             {"load": "loaded", "active": "failed", "sub": "failed", "enabled": True, "result": "signal"},
         )
         self.assertEqual(units["keepalived.service"]["load"], "not-found")
         self.assertFalse(units["keepalived.service"]["enabled"])
+
+    def test_a_unit_is_told_by_the_name_it_was_asked_by(self):
+        alias = survey.parse_units("LoadState=loaded\nActiveState=active\n", ["redis.service"])
+        self.assertEqual(alias["redis.service"]["active"], "active")
+
+    def test_a_missing_answer_is_refused(self):
+        with self.assertRaises(NodeError) as caught:
+            survey.parse_units("", ["nginx.service"])
+        self.assertEqual(
+            str(caught.exception),
+            "systemctl: told of 0 units and not of 1 (nginx.service); look at `systemctl status`",
+        )
 
     @unittest.skipUnless(sys.byteorder == "little", "the sample is of a little-endian machine")
     def test_listening_sockets_and_nothing_else(self):

@@ -258,3 +258,10 @@ class DaemonTest(DirectoryCase):
         with self.assertRaises(NodeError) as caught:
             system.System().dump({"pid": os.getpid()}, 0.1)
         self.assertIn("its VRRP process is not there yet", str(caught.exception))
+
+    def test_a_dump_tells_the_advert_intervals_too(self):
+        fixture = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fixtures", "dump_2.2.7_master.txt")
+        machine = system.System()
+        machine._stamp = lambda _path: "new"
+        machine._read_trusted = lambda _path: (system.read_text(fixture), None)
+        self.assertEqual(machine._await_dump("dump", "old", 5.0, "keepalived")["web"]["advert_interval"], 0.25)

@@ -38,7 +38,7 @@ def read(given: object, owned: t.Mapping[str, str] = OWNED_BY_INSTANCE) -> tuple
         (["virtual_routes { 198.51.100.0/24 via 192.0.2.1 }"], ("virtual_routes { 198.51.100.0/24 via 192.0.2.1 }",)),
         # A word of the model means something else inside a block of another, or as an argument.
         (["virtual_rules {\n priority 100\n}", "x priority"], ("virtual_rules {", " priority 100", "}", "x priority")),
-        (['x "{ quoted"'], ('x "{ quoted"',)),
+        (['x "a # b" "c"'], ('x "a # b" "c"',)),
     ],
 )
 def test_passes_what_the_model_has_no_word_for(given: object, lines: tuple[str, ...]) -> None:
@@ -74,7 +74,38 @@ def test_passes_what_the_model_has_no_word_for(given: object, lines: tuple[str, 
         (["x {", "}"], f"{PLACE}[0]: has braces that do not match"),
         (['x "y'], f"{PLACE}[0]: has a quote that is not closed on its line; close it"),
         (["priority 100"], f"{PLACE}[0]: 'priority' belongs to the model; set priorities of the instance"),
-        (['"priority" 100'], f"{PLACE}[0]: 'priority' belongs to the model; set priorities of the instance"),
+        (
+            ['"priority" 100'],
+            f"{PLACE}[0]: '\"priority\"' starts a statement, and keepalived reads it as if it had no quotes; write the "
+            "first word of a statement without quotes",
+        ),
+        (
+            ['garp_master_repeat 3\n"}"\nvrrp_instance evil {\n state MASTER\n}'],
+            f"{PLACE}[0]: '\"}}\"' starts a statement",
+        ),
+        (['"}"'], f"{PLACE}[0]: '\"}}\"' starts a statement"),
+        (['"" state MASTER'], f"{PLACE}[0]: '\"\"' starts a statement"),
+        (['x {\n y "z"\n "q"\n}'], f"{PLACE}[0]: '\"q\"' starts a statement"),
+        (['x { "q" }'], f"{PLACE}[0]: '\"q\"' starts a statement"),
+        (
+            ['x "}"'],
+            f"{PLACE}[0]: has a brace in quotes, which can open or close a block in keepalived; leave the brace out",
+        ),
+        (['x "a { b"'], f"{PLACE}[0]: has a brace in quotes"),
+        (
+            ['sta"te" MASTER'],
+            f"{PLACE}[0]: has a quote in the middle of a word, where keepalived begins another word; put the "
+            "whole word into quotes, or none of it",
+        ),
+        (['x "a"b'], f"{PLACE}[0]: has a quote in the middle of a word"),
+        (['x "a""b"'], f"{PLACE}[0]: has a quote in the middle of a word"),
+        (['x "a"{\n}'], f"{PLACE}[0]: has a quote in the middle of a word"),
+        # keepalived takes the rest of the line for a comment, so that the next brace closes the instance.
+        (
+            ["x '#' {\n}\nvrrp_instance evil {\n state MASTER\n}"],
+            f"{PLACE}[0]: has a single quote, which hides neither a comment nor a brace from keepalived; take",
+        ),
+        (["'state' MASTER"], f"{PLACE}[0]: has a single quote"),
         (["x 1\npriority 100"], f"{PLACE}[0]: 'priority' belongs to the model"),
         (["x {\n} priority 100"], f"{PLACE}[0]: 'priority' belongs to the model"),
         (
