@@ -151,4 +151,3 @@ def main(arguments=None):
     said = words.encode(ENCODING)
     sys.stderr.write(said if str is bytes else said.decode("utf-8", "replace"))
     return code
-
