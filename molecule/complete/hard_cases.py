@@ -119,9 +119,9 @@ def a_service_that_hangs() -> None:
 @case
 def a_prober_that_dies() -> None:
     """A killed and a frozen prober are replaced, and the healthy node keeps the VIP."""
-    for signal in ("KILL", "STOP"):
+    for signal, seconds in (("KILL", 2), ("STOP", 6)):
         before = LAB.run(OWNER, "systemctl show -p MainPID --value ha-pair-prober").strip()
-        with watched(8) as (probing, owners):
+        with watched(seconds) as (probing, owners):
             LAB.run(OWNER, f"systemctl kill --signal={signal} ha-pair-prober")
         say(probing, owners)
         expect(probing.summary["lost"] == 0, f"requests were lost after SIG{signal} of the prober")
@@ -129,6 +129,35 @@ def a_prober_that_dies() -> None:
         after = LAB.run(OWNER, "systemctl show -p MainPID --value ha-pair-prober").strip()
         expect(after not in ("0", before), f"the prober was not replaced after SIG{signal}")
         expect("prober" in LAB.run(OWNER, "journalctl -u ha-pair-prober -n 20"), "the journal does not tell of it")
+
+
+@case
+def a_service_that_is_killed() -> None:
+    """nginx killed and kept down: the VIP moves by the event, and ha-pair names the signal."""
+    LAB.run(OWNER, f"mkdir -p {DROP_IN.rpartition('/')[0]}; printf '[Service]\\nRestart=no\\n' >{DROP_IN}")
+    LAB.run(OWNER, "systemctl daemon-reload")
+    try:
+        with watched(2) as (probing, owners):
+            LAB.run(OWNER, "systemctl kill --signal=KILL nginx.service")
+        say(probing, owners)
+        expect(probing.summary["longest"] < 0.3, "clients noticed a killed nginx")
+        expect(owners_of(LAB.vip) == [PEER], "the VIP did not move away from a node without nginx")
+        expect("SIGKILL" in LAB.run(OWNER, "ha-pair", check=False), "ha-pair does not say how nginx ended")
+    finally:
+        LAB.run(OWNER, f"rm {DROP_IN}; systemctl daemon-reload; systemctl reset-failed nginx; systemctl start nginx")
+
+
+@case
+def keepalived_stopped() -> None:
+    """A planned stop of keepalived: the peer takes over at once, and no address stays behind."""
+    try:
+        with watched(2) as (probing, owners):
+            LAB.run(OWNER, "systemctl stop keepalived")
+        say(probing, owners)
+        expect(probing.summary["longest"] < 0.3, "clients noticed a stopped keepalived")
+        expect(all(owners_of(address) == [PEER] for address in WEB), "an address stayed behind or was not taken")
+    finally:
+        LAB.run(OWNER, "systemctl start keepalived")
 
 
 @case
