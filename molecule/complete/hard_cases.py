@@ -105,15 +105,17 @@ def command(node: str, *words: str) -> dict[str, t.Any]:
 @case
 def a_service_that_hangs() -> None:
     """The prober notices a stopped nginx that still accepts connections, and ha-pair says why."""
-    with watched(2.5) as (probing, owners):
-        LAB.run(OWNER, "systemctl kill --signal=STOP nginx.service")
-    say(probing, owners)
-    expect(probing.summary["longest"] < 1.6, "a client was not answered for longer than a hang may last")
-    expect(owners_of(LAB.vip) == [PEER], "the VIP did not move away from a node whose nginx hangs")
-    text = LAB.run(OWNER, "ha-pair", check=False)
-    expect("nginx" in text and "FAULT" in text, f"ha-pair does not say why the node is in FAULT: {text}")
-    expect(LAB.run(OWNER, "cat /run/keepalived/ha-pair/track/nginx").strip() == "1", "not the prober noticed it")
-    LAB.run(OWNER, "systemctl kill --signal=CONT nginx.service")
+    try:
+        with watched(2.5) as (probing, owners):
+            LAB.run(OWNER, "systemctl kill --signal=STOP nginx.service")
+        say(probing, owners)
+        expect(probing.summary["longest"] < 1.6, "a client was not answered for longer than a hang may last")
+        expect(owners_of(LAB.vip) == [PEER], "the VIP did not move away from a node whose nginx hangs")
+        text = LAB.run(OWNER, "ha-pair", check=False)
+        expect("nginx" in text and "FAULT" in text, f"ha-pair does not say why the node is in FAULT: {text}")
+        expect(LAB.run(OWNER, "cat /run/keepalived/ha-pair/track/nginx").strip() == "1", "not the prober noticed it")
+    finally:
+        LAB.run(OWNER, "systemctl kill --signal=CONT nginx.service")
 
 
 @case
