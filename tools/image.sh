@@ -69,7 +69,7 @@ own_mirror() {
 
 # Debian's suite as sources lines. Signatures are checked, always; an archived suite is past its date by nature.
 sources() {
-  local suite=$1 main=$2 security=$3 options="signed-by=${keyring}${4:-}"
+  local suite=$1 main=$2 security=$3 options="signed-by=${keyring}"
   printf 'deb [%s] %s %s main\n' "${options}" "${main}" "${suite}" "${options}" "${security}" "${suite}-security"
 }
 
@@ -86,7 +86,7 @@ install_mmdebstrap() {
 }
 
 base_from_packages() {
-  local os=$1 suite name main security tar log attempt
+  local os=$1 suite name main security tar log attempt from
   suite=$(suite "${os}")
   name=${repository}-base:${suite}
   if present "${name}"; then
@@ -103,20 +103,15 @@ base_from_packages() {
   main=$(own_mirror '')
   security=$(own_mirror '-security')
   : >"${log}"
-  # This machine's own mirror may have the machine's own suite only, and Debian moves old suites to the archive.
-  for attempt in own public archive; do
-    case "${attempt}" in
-      own)
-        [ -n "${main}" ] && [ -n "${security}" ] || continue
-        sources "${suite}" "${main}" "${security}"
-        ;;
-      public) sources "${suite}" http://deb.debian.org/debian http://deb.debian.org/debian-security ;;
-      archive)
-        sources "${suite}" http://archive.debian.org/debian http://archive.debian.org/debian-security \
-          ' check-valid-until=no'
-        ;;
-    esac >"${tar}.sources"
-    if mmdebstrap --quiet --variant=minbase "${suite}" "${tar}" - <"${tar}.sources" >>"${log}" 2>&1; then
+  # This machine's own mirror may have the machine's own suite only; then mmdebstrap takes its default.
+  for attempt in own default; do
+    from=()
+    if [ "${attempt}" = own ]; then
+      [ -n "${main}" ] && [ -n "${security}" ] || continue
+      from=(-)
+    fi
+    sources "${suite}" "${main}" "${security}" >"${tar}.sources"
+    if mmdebstrap --quiet --variant=minbase "${suite}" "${tar}" "${from[@]}" <"${tar}.sources" >>"${log}" 2>&1; then
       docker import "${tar}" "${name}" >&2
       rm -f "${tar}" "${tar}.sources"
       printf '%s\n' "${name}"
