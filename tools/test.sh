@@ -3,52 +3,73 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Everything, in the order in which a mistake is found soonest; stops at the first failure. The last line counts.
+# Everything, in the order in which a mistake is found soonest; stops at the first failure. The last lines count.
 set -euo pipefail
 # shellcheck source=tools/lib.sh
 source "$(dirname "$0")/lib.sh"
 cd "${root}"
 
-summary=()
-passed=0
+summary=${cache}/test.summary
 log=${cache}/test.log
 mkdir -p "${cache}"
 : >"${log}"
+: >"${summary}"
 
+# However the run ends: what passed, what did not, and what was left out.
 finish() {
-  local failed=$1 line
+  # Still running only when the run was broken off.
+  [ -z "${lane}" ] || kill -- "-${lane}" 2>/dev/null || true
   printf '\n== summary\n'
-  for line in "${summary[@]}"; do
-    printf '%s\n' "${line}"
-  done
+  cat "${summary}"
   # What a step left out, it has said in a line of its own; here they are together.
   grep -hE '^[a-z_]+: skipped: ' "${log}" || printf 'nothing was skipped\n'
-  printf '%s passed, %s failed\n' "${passed}" "${failed}"
+  printf '%s passed, %s failed\n' "$(grep -c '^passed' "${summary}")" "$(grep -c '^FAILED' "${summary}")"
 }
 
 step() {
-  local name=$1 started=${SECONDS} code=0
+  local name=$1 started=${SECONDS} word=passed
   shift
   printf '\n== %s\n' "${name}"
-  "$@" 2>&1 | tee -a "${log}" || code=$?
-  if [ "${code}" -eq 0 ]; then
-    passed=$((passed + 1))
-    summary+=("$(printf 'passed  %4d s  %s' "$((SECONDS - started))" "${name}")")
-    return
-  fi
-  summary+=("$(printf 'FAILED  %4d s  %s' "$((SECONDS - started))" "${name}")")
+  "$@" 2>&1 | tee -a "${log}" || word=FAILED
+  printf '%s  %4d s  %s\n' "${word}" "$((SECONDS - started))" "${name}" >>"${summary}"
+  [ "${word}" = passed ] && return
   printf '\n%s: error: the step "%s" failed; the reason is above, and the rest was not run\n' "${script}" "${name}" >&2
-  finish 1
   exit 1
 }
 
+# All that the scenarios name: made one after the other when first wanted, they would cost their time in full.
+images() {
+  # shellcheck disable=SC2046 # a word each
+  tools/engine.sh start && tools/image.sh build $(
+    { printf '%s\n' "${HA_PAIR_LAB_OS:-debian12}" && grep -ohE 'debian1[0-9]' molecule/*/molecule.yml; } | sort -u
+  )
+}
+
+lane=
+trap finish EXIT
 trap 'exit 130' INT
-step lint tools/lint.sh
-step unit tools/unit.sh
-step artifact tools/artifact.sh test
-step sanity tools/sanity.sh
+trap 'exit 143' TERM
+# Steps that measure no time run in two lanes beside each other. The second lane speaks when the first has ended.
+beside=${cache}/test.beside.log
+set -m # a group of its own, so that it can be ended whole
+(
+  step artifact tools/artifact.sh test
+  step sanity tools/sanity.sh
+) >"${beside}" 2>&1 &
+lane=$!
+set +m
+first=0
+(
+  step lint tools/lint.sh
+  step unit tools/unit.sh
+  step images images
+) || first=$?
+second=0
+wait "${lane}" || second=$?
+lane=
+cat "${beside}"
+[ "${first}${second}" = 00 ] || exit 1
 step 'labs side by side' tools/lab_test.sh
 for scenario in $(find molecule -mindepth 2 -maxdepth 2 -name molecule.yml | cut -d/ -f2 | sort); do
   step "scenario ${scenario}" tools/scenario.sh "${scenario}"
 done
-finish 0
