@@ -39,10 +39,37 @@ _value:
   contains:
     pairs:
       description:
-        - Pairs with C(members) (two names), C(instances) (VIPs of both families by instance name) and C(vips)
-          (dictionaries with C(address) and C(instance), as M(duplex.ha_pair.vip_owner) takes them).
+        - Pairs with C(members) (two names), C(instances) (VIPs of both families by instance name), C(vips)
+          (dictionaries with C(address) and C(instance), as M(duplex.ha_pair.vip_owner) takes them) and C(settings).
       type: list
       elements: dict
+      contains:
+        settings:
+          description: How each instance moves, by instance name. Durations in seconds.
+          type: dict
+          contains:
+            mode:
+              description: Whether it goes back to the preferred node (V(preferred)) or stays (V(sticky)).
+              type: str
+            preferred:
+              description: The node that owns it when both are well, V(null) where nobody is preferred.
+              type: str
+            sync_group:
+              description: The group that it moves with, V(null) without one.
+              type: str
+            services:
+              description: The services without which a node cannot own it.
+              type: list
+              elements: str
+            advert_interval:
+              description: How often the owner announces itself.
+              type: float
+            master_down_interval:
+              description: After which silence of the owner the slower of the two takes over.
+              type: float
+            preempt_delay:
+              description: How long the preferred node waits before it takes the VIPs back.
+              type: float
     warnings:
       description: What works, but not as one might think.
       type: list

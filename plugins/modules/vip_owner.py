@@ -199,6 +199,20 @@ vip_owner:
           type: int
       sample:
         web: {daemon_state: MASTER, file_state: MASTER, agree: true, since: 1795249190.1, priority: 250, transitions: 3}
+    raised:
+      description:
+        - The instances for which a planned switchover has raised the priority of this node, see
+          M(duplex.ha_pair.vip_raise).
+      type: list
+      elements: str
+      sample: []
+    lost_checks:
+      description:
+        - The programs of check scripts of keepalived that are not there or cannot be run. keepalived 2.2.7 logs that
+          and takes the service for a good one.
+      type: list
+      elements: str
+      sample: []
     services:
       description:
         - The tracked services of this node by the files that keepalived watches. V(up), V(down), or V(failing) for one

@@ -297,6 +297,8 @@ class Handler(object):
     def _directories(self):
         """[(path, owner)] of the files that keepalived watches."""
         found = [(os.path.join(self._directory, "track"), "root")]
+        if any(instance.get("raise_file") for instance in (self._description or {}).get("instances", {}).values()):
+            found.append((os.path.join(self._directory, "raise"), "root"))
         if (self._description or {}).get("probes"):
             found.append((os.path.join(self._directory, "failing"), SCRIPT_ACCOUNT))
         return found

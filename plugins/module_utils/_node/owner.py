@@ -6,6 +6,7 @@
 from __future__ import absolute_import, division, print_function
 
 import json
+import re
 
 from . import addresses, arp, state
 from .errors import NodeError
@@ -17,6 +18,8 @@ __metaclass__ = type
 DUMP_TIMEOUT = 2.0
 RELOOK = 0.5
 PROBER_SCHEMA = 1
+CONFIGURATION = "/etc/keepalived/keepalived.conf"
+_CHECK = re.compile(r'^\s*script\s+"?(/[^\s"]+)', re.MULTILINE)
 # The prober writes its report every second: an older one is of a prober that is gone or stuck.
 PROBER_FRESH = 5.0
 
@@ -280,6 +283,8 @@ def observe(system, params):
             "problem": record_problem,
         },
         "instances": instances,
+        "raised": raised_instances(system, description),
+        "lost_checks": lost_checks(system),
         "services": tracked_services(system, description),
         "prober": prober_view(system, description),
         "interfaces": interfaces,
@@ -306,6 +311,22 @@ def tracked_services(system, description):
             failing = name in probed and reads_one(system, probed[name])
             states_by_name[name] = "failing" if failing else "up"
     return states_by_name
+
+
+def raised_instances(system, description):
+    """The instances that a planned switchover made this node stronger for, by name."""
+    instances = description["instances"] if description else {}
+    return sorted(
+        name
+        for name, instance in instances.items()
+        if instance.get("raise_file") and reads_one(system, instance["raise_file"])
+    )
+
+
+def lost_checks(system):
+    """The programs of check scripts that cannot be run. keepalived logs that, and takes the service for a good one."""
+    named = _CHECK.findall(system.read(CONFIGURATION) or "")
+    return sorted({path for path in named if not system.is_program(path)})
 
 
 def reads_one(system, path):

@@ -180,6 +180,10 @@ class System(object):
     def read(path):
         return read_text(path)
 
+    @staticmethod
+    def is_program(path):
+        return os.path.isfile(path) and os.access(path, os.X_OK)
+
     def description_stamp(self):
         """Changes whenever the description does; None when there is none."""
         try:

@@ -41,6 +41,7 @@ from .watched import (
     instance_interfaces,
     instance_processes,
     instance_tracking,
+    raise_path,
     sync_groups,
 )
 
@@ -208,6 +209,7 @@ def _instance(site: Site, given: InstanceInput, watched: Watched) -> Instance | 
         track_interfaces=instance_interfaces(given),
         track_processes=instance_processes(given, watched),
         tracking=instance_tracking(given, watched),
+        raise_file=raise_path(given),
         options=list(given.options),
     )
 

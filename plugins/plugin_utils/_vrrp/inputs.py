@@ -34,6 +34,23 @@ VARIABLES = (
 """The variables of the keepalived role; its argument_specs say the same (a test compares)."""
 
 OTHER_VARIABLES = (
+    "failover_drill_confirm",
+    "failover_drill_disk_path",
+    "failover_drill_download_url",
+    "failover_drill_faults",
+    "failover_drill_instance",
+    "failover_drill_interval",
+    "failover_drill_keepalive",
+    "failover_drill_observer",
+    "failover_drill_power",
+    "failover_drill_power_host",
+    "failover_drill_reboot",
+    "failover_drill_report_directory",
+    "failover_drill_restore_after",
+    "failover_drill_rto_seconds",
+    "failover_drill_third",
+    "failover_drill_timeout",
+    "failover_drill_url",
     "nginx_health_path",
     "nginx_health_url",
     "nginx_ipv6",
@@ -49,17 +66,30 @@ OTHER_VARIABLES = (
     "service_tracking_restart",
     "service_tracking_restart_delay",
     "service_tracking_stop_delay",
+    "vip_switchover_instance",
+    "vip_switchover_return_after",
+    "vip_switchover_target",
+    "vip_switchover_timeout",
     "vip_verification_allow_degraded",
     "vip_verification_enforce",
     "vip_verification_identity_header",
     "vip_verification_identity_url",
     "vip_verification_observers",
     "vip_verification_timeout",
+    "vip_verification_without",
 )
 """What an inventory may set for the other roles, so that a typing error is not silently ignored."""
 
 KNOWN = (*VARIABLES, *OTHER_VARIABLES)
-PREFIXES = ("keepalived_", "nginx_", "node_tools_", "service_tracking_", "vip_verification_")
+PREFIXES = (
+    "failover_drill_",
+    "keepalived_",
+    "nginx_",
+    "node_tools_",
+    "service_tracking_",
+    "vip_switchover_",
+    "vip_verification_",
+)
 
 ADDRESS_VARIABLES = {4: "keepalived_address", 6: "keepalived_address6"}
 """From which address a node speaks VRRP, by family."""

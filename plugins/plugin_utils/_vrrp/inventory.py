@@ -8,12 +8,13 @@ from __future__ import annotations
 import itertools
 import typing as t
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader
 
 from .inputs import ADDRESS_VARIABLES, Inventory, PairInput, read_pair
 from .instance_inputs import InstanceInput
+from .model import master_down_interval
 from .requirements import reader_with_library
 
 try:
@@ -23,16 +24,57 @@ except ImportError:  # requirements.py says so, with the cure
 
 
 @dataclass(frozen=True)
+class InstanceSettings:
+    """How an instance moves. Durations in seconds.
+
+    `master_down_interval`: after which silence of the owner the slower of the two takes over.
+    """
+
+    mode: str
+    preferred: str | None
+    sync_group: str | None
+    services: list[str]
+    advert_interval: float
+    master_down_interval: float
+    preempt_delay: float
+
+    @classmethod
+    def of(cls, given: InstanceInput) -> InstanceSettings:
+        """From the instance as it was written."""
+        down = max(
+            master_down_interval(priority, given.advert_interval, given.vrrp_version) for priority in given.priorities
+        )
+        return cls(
+            given.mode,
+            given.preferred,
+            given.sync_group,
+            [service.name for service in given.services],
+            given.advert_interval,
+            round(down, 6),
+            given.preempt_delay,
+        )
+
+
+@dataclass(frozen=True)
 class PairSummary:
     """A pair as the inventory alone describes it."""
 
     members: tuple[str, str]
     instances: dict[str, list[str]]
+    settings: dict[str, InstanceSettings]
 
     def to_dict(self) -> dict[str, t.Any]:
-        """`{members: [a, b], instances: {name: [VIP, ...]}, vips: [{address: VIP, instance: name}, ...]}`."""
+        """`{members: [a, b], instances: {name: [VIP, ...]}, vips: [{address: VIP, instance: name}], settings: {}}`.
+
+        `settings`: what InstanceSettings has, by name of the instance.
+        """
         vips = [{"address": vip, "instance": name} for name, found in self.instances.items() for vip in found]
-        return {"members": list(self.members), "instances": self.instances, "vips": vips}
+        return {
+            "members": list(self.members),
+            "instances": self.instances,
+            "vips": vips,
+            "settings": {name: asdict(found) for name, found in self.settings.items()},
+        }
 
 
 def build_inventory(inventory: Inventory, hosts: Sequence[str] | None = None) -> tuple[list[PairSummary], list[str]]:
@@ -70,7 +112,9 @@ def build_inventory(inventory: Inventory, hosts: Sequence[str] | None = None) ->
     reader.finish()
     summaries = [
         PairSummary(
-            members, {instance.name: [vip.address for vip in instance.vips] for instance in pairs[members].instances}
+            members,
+            {instance.name: [vip.address for vip in instance.vips] for instance in pairs[members].instances},
+            {instance.name: InstanceSettings.of(instance) for instance in pairs[members].instances},
         )
         for members in pairs
         if wanted.intersection(members)

@@ -155,7 +155,10 @@ class SyncGroup:
 
 @dataclass(frozen=True)
 class Instance:
-    """A VRRP instance as one node runs it. `tracking`: what stands in it; the rest stands in its sync group."""
+    """A VRRP instance as one node runs it. `tracking`: what stands in it; the rest stands in its sync group.
+
+    raise_file: a 1 in it raises the priority, by which a planned switchover moves the VIPs; a sync group has one.
+    """
 
     name: str
     vrid: int
@@ -179,6 +182,7 @@ class Instance:
     track_interfaces: list[TrackInterface]
     track_processes: list[TrackProcess]
     tracking: Tracking
+    raise_file: str
     options: list[str]
 
 
@@ -296,6 +300,7 @@ class NodeModel:
                     "source": instance.source,
                     "peers": instance.peers,
                     "services": instance.services,
+                    "raise_file": instance.raise_file,
                     "witnesses": instance.witnesses,
                     "track_interfaces": [asdict(tracked) for tracked in instance.track_interfaces],
                     "track_processes": [

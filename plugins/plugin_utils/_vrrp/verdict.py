@@ -118,6 +118,11 @@ def judge(
     problems += [f"{vip.address}: {problem}" for vip in vips for problem in vip.problems]
     result = FAILED if problems else DEGRADED if degraded else VERIFIED
     warnings = [warning for member, report in present.items() for warning in _prober_warnings(member, report)]
+    warnings += [
+        f"{name} is raised on {member} by a planned switchover, which ends with a reboot or another switchover"
+        for member, report in present.items()
+        for name in report.get("raised", [])
+    ]
     return PairVerdict(members, result, bool(watching), vips, tuple(problems), tuple(degraded), tuple(warnings))
 
 
@@ -152,6 +157,10 @@ def _member_state(member: str, report: Report, instances: Sequence[str]) -> tupl
     wrong: list[str] = []
     if not report["keepalived"]["running"]:
         ill.append(f"{member}: keepalived is not running")
+    ill += [
+        f"{member}: the check script {path} is not there or cannot be run, and keepalived takes that for good"
+        for path in report.get("lost_checks", [])
+    ]
     for name in instances:
         seen = report["instances"].get(name, {})
         state = _state(seen)

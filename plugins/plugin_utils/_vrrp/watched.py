@@ -16,6 +16,7 @@ from .instance_inputs import InstanceInput
 from .model import (
     SCRIPT_DIRECTORY,
     STATE_DIRECTORY,
+    SWITCHOVER_RAISE,
     HealthCheck,
     Probe,
     Service,
@@ -29,6 +30,7 @@ from .service_inputs import PROBED_CHECK_SECONDS, Health, ServiceInput
 from .tracking_inputs import ProcessInput, WitnessInput
 
 FAILING_DIRECTORY = f"{STATE_DIRECTORY}/failing"
+RAISE_DIRECTORY = f"{STATE_DIRECTORY}/raise"
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,12 @@ def build_watched(pair: PairInput, capable: Capabilities, reader: Reader) -> Wat
     _check_identifiers(pair.node, "services", services, "units", reader)
     _check_identifiers(pair.node, "witnesses", witnesses, "witnesses", reader)
     _check_identifiers(pair.node, "track_processes", processes, "processes", reader)
+    _check_identifiers(pair.node, "names", dict.fromkeys(map(_moved_as, pair.instances)), "instances or groups", reader)
     probes = [_service_probe(service) for service in services.values() if service.probe]
     probes += [_witness_probe(witness) for witness in witnesses.values()]
     files = [file for service in built for file in _service_files(service)]
     files += [_witness_file(witness) for witness in witnesses.values()]
+    files += list(dict.fromkeys(_raise_file(instance) for instance in pair.instances))
     return Watched(built, [probe for probe in probes if probe], files, [_process(one) for one in processes.values()])
 
 
@@ -70,6 +74,7 @@ def _tracking(given: Sequence[InstanceInput], watched: Watched) -> Tracking:
     processes = {process.name for instance in given for process in instance.processes}
     ours = [service for service in watched.services if service.name in services]
     trackers = {file.tracker for service in ours for file in _service_files(service)} | witnesses
+    trackers |= {_raise_file(instance).tracker for instance in given}
     interfaces = {one.name: one for instance in given for one in instance_interfaces(instance)}
     return Tracking(
         files=[file for file in watched.files if file.tracker in trackers],
@@ -194,6 +199,21 @@ def _witness_file(given: WitnessInput) -> TrackFile:
     return TrackFile(
         f"witness_{_identifier(given.name)}", f"{FAILING_DIRECTORY}/witness.{given.name}", given.weight, False
     )
+
+
+def _moved_as(given: InstanceInput) -> str:
+    """What a planned switchover moves: the sync group as a whole, or the instance."""
+    return given.name if given.sync_group is None else given.sync_group
+
+
+def _raise_file(given: InstanceInput) -> TrackFile:
+    name = _moved_as(given)
+    return TrackFile(f"raise_{_identifier(name)}", raise_path(given), SWITCHOVER_RAISE, False)
+
+
+def raise_path(given: InstanceInput) -> str:
+    """The file whose 1 raises the priority of the instance."""
+    return f"{RAISE_DIRECTORY}/{_moved_as(given)}"
 
 
 def _process(given: ProcessInput) -> TrackProcess:

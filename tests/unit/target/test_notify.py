@@ -1083,6 +1083,23 @@ class DirectoryTest(HandlerCase):
         self.assertFalse(os.path.isdir(os.path.join(self.directory, "failing")))
 
 
+    def test_the_directory_of_the_files_that_raise_is_kept(self):
+        self.world.part["instances"]["web"]["raise_file"] = os.path.join(self.directory, "raise", "web")
+        self.world.start_daemon(web="MASTER")
+        handler = self.handler()
+        place = os.path.join(self.directory, "raise")
+        self.assertTrue(os.path.isdir(place))
+        self.assertEqual(self.world.reloads, 0)
+        shutil.rmtree(place)
+        self.tick(handler)
+        self.assertTrue(os.path.isdir(place))
+        self.assertEqual(self.world.reloads, 1)
+
+    def test_a_node_of_an_earlier_version_has_nothing_to_raise(self):
+        self.handler()
+        self.assertFalse(os.path.isdir(os.path.join(self.directory, "raise")))
+
+
 class PureTest(unittest.TestCase):
     def test_finds_disagreements_between_record_and_kernel(self):
         vips = [{"address": VIP, "instance": "web"}, {"address": "10.98.0.101", "instance": "web"}]

@@ -63,6 +63,9 @@ class Machine(object):
     def read(self, path):
         return self.text if path == "/state.json" else self.files.get(path)
 
+    def is_program(self, path):
+        return path == "/usr/libexec/keepalived/ha-pair-check"
+
     def now(self):
         return self.clock
 
@@ -400,6 +403,34 @@ class ServicesTest(unittest.TestCase):
             self.assertEqual(self.services(**files), expected)
 
 
+class RaisedTest(unittest.TestCase):
+    def raised(self, **files):
+        path = "/run/pair/raise/"
+        part = dict(
+            DESCRIPTION,
+            instances={
+                "web": dict(DESCRIPTION["instances"]["web"], raise_file=path + "both"),
+                "db": {"vips": [], "raise_file": path + "both"},
+                "app": {"vips": [], "raise_file": path + "app"},
+                # Deployed by a version that knew no planned switchover.
+                "old": {"vips": []},
+            },
+        )
+        machine = Machine(part=part)
+        machine.files = {path + name: text for name, text in files.items()}
+        return observe(machine)["raised"]
+
+    def test_a_group_is_raised_with_all_of_its_instances(self):
+        self.assertEqual(self.raised(), [])
+        self.assertEqual(self.raised(app="0\n", both="0\n"), [])
+        self.assertEqual(self.raised(app="1\n"), ["app"])
+        self.assertEqual(self.raised(app="0\n", both="1\n"), ["db", "web"])
+        self.assertEqual(self.raised(app="1", both="junk"), ["app"])
+
+    def test_a_host_outside_the_pair_has_nothing_to_raise(self):
+        self.assertEqual(owner.raised_instances(Machine(part=None), None), [])
+
+
 class ProberTest(unittest.TestCase):
     def prober(self, text, failing=None, part=PROBED):
         machine = Machine(part=part)
@@ -533,3 +564,19 @@ class ModuleTest(unittest.TestCase):
         self.assertEqual(done[0]["changed"], False)
         self.assertEqual(done[0]["vip_owner"]["vips"][0]["held"], True)
         self.assertIn("vips: missing", done[1]["msg"])
+
+
+class ChecksTest(unittest.TestCase):
+    def test_a_check_script_that_is_gone_is_named_once(self):
+        machine = Machine()
+        machine.files[owner.CONFIGURATION] = (
+            'vrrp_script check_one {\n    script "/usr/libexec/keepalived/ha-pair-check http://127.0.0.1/ 0.5"\n}\n'
+            "vrrp_script check_two {\n    script /opt/gone -x\n}\n"
+            'vrrp_script check_three {\n    script "/opt/gone"\n}\n'
+            "    track_script {\n        check_one\n    }\n"
+        )
+        self.assertEqual(owner.lost_checks(machine), ["/opt/gone"])
+
+    def test_without_a_configuration_nothing_is_lost(self):
+        self.assertEqual(owner.lost_checks(Machine()), [])
+

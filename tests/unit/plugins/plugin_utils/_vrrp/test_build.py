@@ -9,6 +9,8 @@ import copy
 import typing as t
 
 import pytest
+import yaml
+from ansible_collections.duplex.ha_pair.plugins.filter import pair_inventory
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import InputError
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp import requirements
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.build import build_node
@@ -172,6 +174,7 @@ class TestServices:
             "source": "192.0.2.11",
             "peers": ["192.0.2.12"],
             "services": ["nginx"],
+            "raise_file": "/run/keepalived/ha-pair/raise/web",
             "witnesses": [],
             "track_interfaces": [],
             "track_processes": [],
@@ -470,7 +473,9 @@ class TestInventory:
         hosts = self.two_pairs()
         del hosts["node-a"]["ansible_facts"]
         pairs, warnings = build_inventory(hosts)
-        assert [found.to_dict() for found in pairs] == [
+        found = [pair.to_dict() for pair in pairs]
+        assert [list(one.pop("settings")) for one in found] == [["web"], ["app"]]
+        assert found == [
             {
                 "members": ["node-a", "node-b"],
                 "instances": {"web": ["192.0.2.10"]},
@@ -483,6 +488,43 @@ class TestInventory:
             },
         ]
         assert warnings == []
+
+    def test_tells_how_each_instance_moves(self) -> None:
+        sticky = {"mode": "sticky", "vips": ["192.0.2.13"], "sync_group": "both", "advert_interval": 1}
+        hosts = pair(
+            {"services": ["nginx"], "preempt_delay": 7},
+            db={**sticky, "vrid": 52},
+            six={**sticky, "vrid": 53, "vips": ["192.0.2.14"]},
+        )
+        (found,) = build_inventory(hosts)[0]
+        settings = found.to_dict()["settings"]
+        assert settings["web"] == {
+            "mode": "preferred",
+            "preferred": "node-a",
+            "sync_group": None,
+            "services": ["nginx"],
+            "advert_interval": 0.25,
+            "master_down_interval": 0.757812,
+            "preempt_delay": 7.0,
+        }
+        assert list(settings) == ["web", "db", "six"]
+        assert (settings["db"]["mode"], settings["db"]["preferred"]) == ("sticky", None)
+        assert (settings["db"]["sync_group"], settings["db"]["services"]) == ("both", [])
+
+    def test_the_silence_that_counts_is_that_of_the_slower_node(self) -> None:
+        hosts = pair()
+        hosts["node-b"]["ansible_facts"] = facts(hosts["node-b"]["ansible_host"])
+        (found,) = build_inventory(hosts)[0]
+        waits = [
+            build_node(hosts, node).to_dict()["description"]["instances"]["web"]["master_down_interval"]
+            for node in ("node-a", "node-b")
+        ]
+        assert waits[0] < waits[1] == pytest.approx(found.settings["web"].master_down_interval)
+
+    def test_the_filter_documents_the_settings(self) -> None:
+        (found, *_others) = pair_inventory.pair_inventory(pair())["pairs"]
+        documented = yaml.safe_load(pair_inventory.RETURN)["_value"]["contains"]["pairs"]["contains"]
+        assert list(documented["settings"]["contains"]) == list(found["settings"]["web"])
 
     def test_a_play_of_one_node_sees_its_pair(self) -> None:
         pairs, _warnings = build_inventory(self.two_pairs(), ["node-d"])

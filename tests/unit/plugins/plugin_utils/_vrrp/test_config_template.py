@@ -78,8 +78,16 @@ def test_probed_service_has_two_files_that_fail_in_opposite_ways(pair: t.Any) ->
     assert block(text, "track_file failing_nginx") == "file /run/keepalived/ha-pair/failing/nginx\nweight 0"
     web = block(text, "vrrp_instance web")
     assert (
-        "track_file {\nservice_nginx weight 0 reverse\nfailing_nginx weight 0\n}\ntrack_script {\ncheck_nginx\n}" in web
-    )
+        "track_file {\nservice_nginx weight 0 reverse\nfailing_nginx weight 0\nraise_web weight 4\n}\n"
+        "track_script {\ncheck_nginx\n}"
+    ) in web
+
+
+def test_every_instance_has_a_file_that_raises_it(pair: t.Any) -> None:
+    text = printed(pair.model(mail={"vrid": 52, "vips": ["192.0.2.20"]}))
+    for name in ("web", "mail"):
+        assert block(text, f"track_file raise_{name}") == f"file /run/keepalived/ha-pair/raise/{name}\nweight 4"
+        assert f"track_file {{\nraise_{name} weight 4\n}}" in block(text, f"vrrp_instance {name}")
 
 
 def test_all_that_is_watched_is_printed_with_its_weight(pair: t.Any) -> None:
@@ -100,7 +108,7 @@ def test_all_that_is_watched_is_printed_with_its_weight(pair: t.Any) -> None:
         'process "/usr/bin/app" "-x"\nfull_command\nquorum 2\nweight -10'
     )
     web = block(text, "vrrp_instance web")
-    assert "track_file {\nwitness_gateway weight -20\n}" in web
+    assert "track_file {\nwitness_gateway weight -20\nraise_web weight 4\n}" in web
     assert "track_interface {\neth1 weight -30\n}" in web
     assert "track_process {\nprocess_sshd weight 0\nprocess_app weight -10\n}" in web
 
@@ -113,8 +121,10 @@ def test_sync_group_tracks_files_and_its_members_processes(pair: t.Any) -> None:
         )
     )
     assert block(text, "vrrp_sync_group both") == (
-        "group {\nweb\nsix\n}\ntrack_file {\nservice_nginx weight 0 reverse\n}"
+        "group {\nweb\nsix\n}\ntrack_file {\nservice_nginx weight 0 reverse\nraise_both weight 4\n}"
     )
+    assert block(text, "track_file raise_both") == "file /run/keepalived/ha-pair/raise/both\nweight 4"
+    assert text.count("track_file raise_") == 1
     web = block(text, "vrrp_instance web")
     assert "track_process {\nprocess_sshd weight 0\n}" in web
     assert "track_file" not in web

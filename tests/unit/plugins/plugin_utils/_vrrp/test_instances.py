@@ -187,7 +187,12 @@ class TestSyncGroup:
         model = pair.model(web, six={**self.OTHER, "services": ["mail"]})
         (group,) = model.sync_groups
         assert (group.name, group.instances) == ("both", ["web", "six"])
-        assert [file.tracker for file in group.tracking.files] == ["service_nginx", "failing_nginx", "service_mail"]
+        assert [file.tracker for file in group.tracking.files] == [
+            "service_nginx",
+            "failing_nginx",
+            "service_mail",
+            "raise_both",
+        ]
         assert group.tracking.scripts == ["check_nginx"]
         assert [interface.name for interface in group.tracking.interfaces] == ["eth1"]
         assert group.tracking.processes == []
@@ -196,6 +201,31 @@ class TestSyncGroup:
         assert [process.name for process in first.processes] == ["sshd"]
         assert second.processes == []
         assert [instance.sync_group for instance in model.instances] == ["both", "both"]
+
+    def test_is_raised_as_a_whole(self, pair: t.Any) -> None:
+        model = pair.model(self.GROUP, six=self.OTHER, alone={"vrid": 53, "vips": ["192.0.2.30"]})
+        ours = [file for file in model.track_files if file.tracker.startswith("raise_")]
+        assert [(file.tracker, file.file, file.weight, file.reverse) for file in ours] == [
+            ("raise_both", "/run/keepalived/ha-pair/raise/both", 4, False),
+            ("raise_alone", "/run/keepalived/ha-pair/raise/alone", 4, False),
+        ]
+        assert [instance.raise_file for instance in model.instances] == [ours[0].file, ours[0].file, ours[1].file]
+        described = model.description()["instances"]
+        assert [described[name]["raise_file"] for name in ("web", "six", "alone")] == [
+            instance.raise_file for instance in model.instances
+        ]
+        # keepalived 2.1.5 would ignore a file of a member: the group watches it, and nobody else.
+        (group,) = model.sync_groups
+        assert group.tracking.files == ours[:1]
+        assert [instance.tracking.files for instance in model.instances] == [[], [], ours[1:]]
+
+    def test_refuses_names_whose_raise_files_keepalived_could_not_tell_apart(self, pair: t.Any) -> None:
+        assert (
+            "node-a: keepalived_instances: names: 'we-b' and 'we_b' differ in punctuation only, which keepalived's "
+            "names do not keep; rename one of the two instances or groups"
+        ) in pair.refusal(
+            **{"we-b": {"vrid": 52, "vips": ["192.0.2.20"]}, "we_b": {"vrid": 53, "vips": ["192.0.2.21"]}}
+        )
 
     def test_refuses_a_group_of_one(self, pair: t.Any) -> None:
         assert (

@@ -31,6 +31,7 @@ class TestProbes:
         assert [(file.tracker, file.weight, file.reverse) for file in model.track_files] == [
             ("service_nginx", 0, True),
             ("failing_nginx", 0, False),
+            ("raise_web", 4, False),
         ]
 
     @pytest.mark.parametrize(
@@ -151,6 +152,7 @@ class TestWitnesses:
         assert [(file.tracker, file.weight, file.reverse) for file in web.tracking.files] == [
             ("witness_gateway", -20, False),
             ("witness_dns", -40, False),
+            ("raise_web", 4, False),
         ]
         assert [(probe.name, probe.kind, probe.target, probe.gate) for probe in model.probes] == [
             ("witness.gateway", "ping", "192.0.2.1", None),
@@ -164,8 +166,8 @@ class TestWitnesses:
         model = pair.model({"witnesses": GATEWAY}, more={"vrid": 52, "vips": ["192.0.2.20"], "witnesses": GATEWAY})
         assert [probe.name for probe in model.probes] == ["witness.gateway"]
         assert [[file.tracker for file in instance.tracking.files] for instance in model.instances] == [
-            ["witness_gateway"],
-            ["witness_gateway"],
+            ["witness_gateway", "raise_web"],
+            ["witness_gateway", "raise_more"],
         ]
 
     def test_refuses_a_witness_with_two_meanings(self, pair: t.Any) -> None:

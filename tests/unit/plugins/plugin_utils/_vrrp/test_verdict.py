@@ -255,6 +255,28 @@ def test_what_watches_over_the_pair_is_a_warning_and_no_failure(
     assert found.to_dict()["warnings"] == warnings
 
 
+def test_a_raised_node_is_a_warning_and_no_failure() -> None:
+    reports = healthy("node-b")
+    reports["node-a"]["raised"] = []
+    reports["node-b"]["raised"] = ["web"]
+    found = judge(PAIR, reports, ["observer"])
+    assert (found.result, found.warnings) == (
+        "verified",
+        ("web is raised on node-b by a planned switchover, which ends with a reboot or another switchover",),
+    )
+    assert f"  warning: {found.warnings[0]}" in found.text()
+
+
+def test_a_check_that_is_gone_degrades_the_pair() -> None:
+    reports = healthy()
+    reports["node-b"]["lost_checks"] = ["/opt/gone"]
+    found = judge(PAIR, reports, ["observer"])
+    assert found.result == "degraded, one owner"
+    assert found.degraded == (
+        "node-b: the check script /opt/gone is not there or cannot be run, and keepalived takes that for good",
+    )
+
+
 def test_ipv6_is_asked_by_neighbour_discovery_and_in_any_spelling() -> None:
     reports = healthy()
     for report_ in reports.values():
