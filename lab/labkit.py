@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 import typing as t
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +26,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 NODES = ("node-a", "node-b")
 STOP_FILE = "/tmp/ha-pair-probe.stop"
+PROBE_PROGRAM = "/tmp/ha-pair-probe.zip"
+# What of the collection's client runs on the observer, below plugins/module_utils.
+PROBE_PACKAGES = {
+    "_drill": ("__init__", "asking", "client", "streams", "tally", "targets", "wire"),
+    "_node": ("__init__", "check", "errors", "http_get", "probes"),
+}
 
 
 class LabError(RuntimeError):
@@ -108,16 +116,15 @@ class Lab:
     @contextmanager
     def probe(self, *, interval: float = 0.01, show: bool = False, duration: float = 120) -> Iterator[Probing]:
         """A client on the observer that asks through the VIP every `interval` seconds, for `duration` at the most."""
-        self.run("observer", f"rm -f {STOP_FILE}")
-        command = ["docker", "exec", "-i", self.container("observer"), "python3", "-"]
+        observer = self.container("observer")
+        put = ["docker", "exec", "-i", observer, "sh", "-c", f"rm -f {STOP_FILE}; cat > {PROBE_PROGRAM}"]
+        done = subprocess.run(put, input=probe_program(), capture_output=True, check=False)
+        if done.returncode != 0:
+            raise LabError(f"{observer}: cannot take the probe: {done.stderr.decode(errors='replace').strip()}")
+        command = ["docker", "exec", observer, "python3", PROBE_PROGRAM, "--stop-file", STOP_FILE]
         command += ["--url", f"http://{self.vip}/ha-pair/health", "--interval", str(interval)]
         command += ["--duration", str(duration)]
-        script = (ROOT / "lab/probe.py").read_text(encoding="utf-8")
-        # The script goes in by standard input: nothing has to be copied onto the observer.
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert process.stdin is not None
-        process.stdin.write(script)
-        process.stdin.close()
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         probing = Probing(self, process, show)
         try:
             probing.wait_for_start()
@@ -247,6 +254,19 @@ class Probing:
                 pass
             self.process.wait(timeout=30)
         return self.summary
+
+
+def probe_program() -> bytes:
+    """The probe of the collection as a program in one file, as Python runs it."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("ha_pair/__init__.py", "")
+        archive.writestr("__main__.py", "import sys\n\nfrom ha_pair._drill.client import main\n\nsys.exit(main())\n")
+        for package, names in PROBE_PACKAGES.items():
+            for name in names:
+                source = ROOT / "plugins/module_utils" / package / f"{name}.py"
+                archive.writestr(f"ha_pair/{package}/{name}.py", source.read_bytes())
+    return content.getvalue()
 
 
 def describe(event: dict[str, t.Any]) -> str:
