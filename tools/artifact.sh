@@ -56,15 +56,18 @@ test_all() {
   check 'installed artifact: duplex.ha_pair.site' \
     from / env ANSIBLE_COLLECTIONS_PATH="${installed}" \
     ansible-playbook -i "${example}" duplex.ha_pair.site --syntax-check
-  check 'installed artifact: duplex.ha_pair.status' \
-    from / env ANSIBLE_COLLECTIONS_PATH="${installed}" \
-    ansible-playbook -i "${example}" duplex.ha_pair.status --syntax-check
+  local name
+  for name in status switchover drill; do
+    check "installed artifact: duplex.ha_pair.${name}" \
+      from / env ANSIBLE_COLLECTIONS_PATH="${installed}" \
+      ansible-playbook -i "${example}" "duplex.ha_pair.${name}" --syntax-check
+  done
   check 'checkout, from its root: site.yml --syntax-check' \
     from "${root}" ansible-playbook -i inventories/nginx_pair site.yml --syntax-check
   check 'checkout, from its root: site.yml --list-tasks' \
     from "${root}" ansible-playbook -i inventories/nginx_pair site.yml --list-tasks
   local playbook
-  for playbook in site.yml playbooks/site.yml playbooks/status.yml; do
+  for playbook in site.yml playbooks/site.yml playbooks/status.yml playbooks/switchover.yml playbooks/drill.yml; do
     check "checkout, from /: ${playbook} --syntax-check" \
       from / ansible-playbook -i "${example}" "${root}/${playbook}" --syntax-check
     check "checkout, from /: ${playbook} --list-tasks" \

@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # A benchmark, in labs of its own that are gone afterwards: `benchmark.sh failover RUNS [FAULT]`, `benchmark.sh deploy
-# RUNS`, `benchmark.sh soak MINUTES`.
+# RUNS`, `benchmark.sh soak MINUTES`, `benchmark.sh drill [FAULTS]`, `benchmark.sh deadman`.
 set -euo pipefail
 # shellcheck source=tools/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -19,9 +19,16 @@ case "${name}" in
     ;;
   deploy) arguments=(--runs "${2:-5}") ;;
   soak) arguments=(--minutes "${2:-10}") ;;
-  *) die "unknown benchmark '${name}'; say failover, deploy or soak" ;;
+  drill) arguments=(--faults "${2:-}") ;;
+  deadman) arguments=() ;;
+  switchover) arguments=(--runs "${2:-20}") ;;
+  *) die "unknown benchmark '${name}'; say failover, deploy, soak, drill, deadman or switchover" ;;
+esac
+case "${name}" in
+  drill | deadman | switchover) program=benchmarks/drill/${name}.py ;;
+  *) program=benchmarks/${name}/${name}.py ;;
 esac
 
 tools/engine.sh start
 tools/image.sh build
-exec python "benchmarks/${name}/${name}.py" "${arguments[@]}"
+exec python "${program}" "${arguments[@]}"

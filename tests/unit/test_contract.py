@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import nearest
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._version import VERSION
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.daemon_inputs import SMTP_KEYS
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.inputs import KNOWN, PREFIXES, VARIABLES
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.instance_inputs import INSTANCE_KEYS
@@ -88,6 +90,16 @@ def test_a_typing_error_is_noticed_in_the_variables_of_every_role() -> None:
     everything = {name for role in ROLES for name in options(role)}
     assert set(KNOWN) == everything - own
     assert {f"{role}_" for role in ROLES} == set(PREFIXES)
+
+
+def test_what_roles_return_is_not_taken_for_a_typing_error() -> None:
+    # A fact of a host stands beside its variables.
+    for returned in ("failover_drill_outcome", "vip_switchover_done", "vip_verification_verdict"):
+        assert nearest(returned, KNOWN, cutoff=0.85) is None, returned
+
+
+def test_the_version_is_that_of_galaxy_yml() -> None:
+    assert load(ROOT / "galaxy.yml")["version"] == VERSION
 
 
 def test_the_readme_of_keepalived_names_every_option_of_an_instance() -> None:

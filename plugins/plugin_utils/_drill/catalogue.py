@@ -1,0 +1,170 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The faults of a drill: what is broken, where, and what a healthy pair does about it."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from .results import ANY, CONFLICT, MOVES, RETURNS, STAYS
+
+Settings = Mapping[str, t.Any]
+"""How the instance moves, as pair_inventory tells (`settings`)."""
+
+EVENT = 0.3
+"""Seconds that clients may miss when the owner gives the VIP away itself: the skew time, room for a busy machine."""
+
+HANG = 1.2
+"""Seconds that clients may miss when a service hangs: two misses of the prober, 0.2 s apart, and the same room."""
+
+NOTICED = 0.1
+"""Seconds that clients may miss when nothing is to happen to them: room for a busy machine."""
+
+HANDOVER = 0.5
+"""Seconds of two owners in a handover: the new owner has the VIP before the old one has removed it, because two kernels
+do nothing at the same instant. Some milliseconds unless a machine is busy."""
+
+CRASH = 1.0
+"""Seconds, beyond the peer's master down interval, until the guard has removed what a dead daemon left behind."""
+
+
+def _event(_settings: Settings) -> float:
+    return EVENT
+
+
+def _hang(_settings: Settings) -> float:
+    return HANG
+
+
+def _nothing(_settings: Settings) -> float:
+    return NOTICED
+
+
+def silence(settings: Settings) -> float:
+    """The owner is dead or cut off: nobody tells the peer, it waits a master down interval."""
+    return round(float(settings["master_down_interval"]) + EVENT, 3)
+
+
+def _handover(_settings: Settings) -> float:
+    return HANDOVER
+
+
+def _crash(settings: Settings) -> float:
+    return round(float(settings["master_down_interval"]) + CRASH, 3)
+
+
+def _freeze(settings: Settings) -> float:
+    """The guard believes in a freeze after it has heard no advert for a while and the peer has."""
+    return round(2 * float(settings["master_down_interval"]) + CRASH, 3)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault that the drill knows.
+
+    where: `node` (module drill_fault on a member), `third` (the same on a machine outside the pair), `power` (a command
+    on the power side), `reboot`, `switchover`.
+    vip: what is expected of the VIP while it lasts. rto, two_owners: limits in seconds by the settings of the instance;
+    rto None means that nothing on the pair can keep one, two_owners None for as long as the fault lasts.
+    lasts: seconds from the takeover, or from the injection where none is due, until it is mended.
+    cuts: the target cannot be reached while it lasts; alone: it reaches nobody, whatever its kernel holds.
+    needs: options without which it cannot be done.
+    """
+
+    name: str
+    title: str
+    where: str
+    vip: str
+    rto: Callable[[Settings], float] | None
+    lasts: float
+    two_owners: Callable[[Settings], float] | None = _handover
+    cuts: bool = False
+    alone: bool = False
+    needs: tuple[str, ...] = ()
+    note: str = ""
+    options: Mapping[str, t.Any] = field(default_factory=dict)
+
+
+_SPLIT = "both hear nobody and own the VIP until they hear each other again: two machines alone cannot tell"
+_SEES = "the member that is cut off keeps the address, and nobody can reach it"
+
+FAULTS: tuple[Fault, ...] = (
+    Fault("switchover", "planned switchover", "switchover", MOVES, _nothing, 2),
+    Fault("service_stop", "service stopped", "node", MOVES, _event, 2, needs=("service",)),
+    Fault("service_crash", "service killed, not restarted", "node", MOVES, _event, 2, needs=("service",)),
+    Fault(
+        "service_crash_restart",
+        "service killed, restarted by systemd",
+        "node",
+        RETURNS,
+        _event,
+        4,
+        needs=("service",),
+        note="the VIP moves at once and comes back when the service is well again and a node is preferred",
+    ),
+    Fault("service_hang", "service hangs", "node", MOVES, _hang, 2, needs=("service",)),
+    Fault("check_hang", "check script hangs", "node", MOVES, _event, 2, needs=("check",)),
+    Fault("keepalived_stop", "keepalived stopped", "node", MOVES, _event, 2),
+    Fault(
+        "keepalived_kill",
+        "keepalived killed, all its processes",
+        "node",
+        RETURNS,
+        _event,
+        4,
+        two_owners=_crash,
+        note="a killed daemon removes nothing; the address goes as soon as the peer has it",
+    ),
+    Fault(
+        "keepalived_freeze",
+        "keepalived frozen, all its processes",
+        "node",
+        RETURNS,
+        _event,
+        6,
+        two_owners=_freeze,
+        note="a frozen daemon removes nothing; the guard on its node ends it when it is sure",
+    ),
+    Fault("link_down", "link down", "node", MOVES, silence, 2, cuts=True),
+    Fault("vrrp_block", "VRRP blocked (split brain)", "node", CONFLICT, silence, 3, two_owners=None, note=_SPLIT),
+    Fault("isolate_peer", "cut off from the peer", "node", CONFLICT, silence, 3, two_owners=None, note=_SPLIT),
+    Fault("isolate_all", "cut off from all but the controller", "node", MOVES, silence, 3, alone=True, note=_SEES),
+    Fault("node_freeze", "node frozen", "power", MOVES, silence, 2, cuts=True, alone=True, needs=("freeze", "thaw")),
+    Fault("node_power_off", "node powered off", "power", MOVES, silence, 2, cuts=True, alone=True, needs=("off", "on")),
+    Fault("node_reboot", "node rebooted", "reboot", MOVES, silence, 0, cuts=True, alone=True, needs=("reboot",)),
+    Fault("disk_full", "disk of the service's logs full", "node", STAYS, _nothing, 3, options={"size": "64k"}),
+    Fault(
+        "cpu_starvation",
+        "service starved of CPU",
+        "node",
+        ANY,
+        _hang,
+        4,
+        needs=("service",),
+        options={"quota": "2%"},
+        note="whether it still answers in time decides over where the VIP is",
+    ),
+    Fault(
+        "vip_deleted",
+        "VIP deleted by hand",
+        "node",
+        ANY,
+        silence,
+        3,
+        note="keepalived notices, gives way for a moment and puts the address back",
+    ),
+    Fault(
+        "vip_stolen",
+        "VIP stolen by a third machine",
+        "third",
+        CONFLICT,
+        None,
+        3,
+        note="whoever was heard last has the clients; nothing on the pair can end that, but the audit names the thief",
+    ),
+)
+
+BY_NAME: Mapping[str, Fault] = {fault.name: fault for fault in FAULTS}
