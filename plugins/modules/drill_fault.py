@@ -41,7 +41,8 @@ options:
   fault:
     description:
       - The fault. Needed unless O(state=mended).
-      - V(service_stop) stops O(service).
+      - V(service_stop) stops O(service). Mending starts it again, and after it the services that systemd stopped with
+        it.
       - V(service_crash) kills O(service) with SIGKILL after a drop-in has told systemd not to start it again.
       - V(service_crash_restart) kills it and leaves the rest to systemd.
       - V(service_hang) stops all its processes with SIGSTOP.
@@ -49,7 +50,7 @@ options:
       - V(keepalived_stop), V(keepalived_kill) and V(keepalived_freeze) stop keepalived, kill all its processes with
         SIGKILL, or stop them with SIGSTOP. O(service) is C(keepalived.service) unless given.
       - V(link_down) sets O(interface) down. Mending puts back the routes and permanent addresses that it lost, without
-        O(vips).
+        O(vips). An interface that carries VLANs is refused.
       - V(vrrp_block) drops VRRP in both directions.
       - V(isolate_peer) drops everything from and to O(peers), and VRRP.
       - V(isolate_all) drops everything but the loopback and connections to the TCP ports O(keep_ports) of this host.

@@ -20,6 +20,7 @@ VRRP = 112
 # Before everything else that filters: what passes here still has to pass there.
 _PRIORITY = -300
 _INTERFACE = re.compile(r"^[^\s/:]{1,15}$")
+_STACKED = re.compile(r"^\d+:\s+(\S+)@(\S+?):\s", re.MULTILINE)
 # What `ip route show` prints and `ip route replace` does not take, with the number of words that follow.
 _STATES = {"linkdown": 0, "dead": 0, "offload": 0, "rt_offload": 0, "trap": 0, "expires": 1, "error": 1, "nhid": 1}
 # The kernel and router advertisements bring theirs back, keepalived's go where its addresses go.
@@ -78,8 +79,37 @@ def parse_permanent(text, interface, virtual=()):
     return found
 
 
-def parse_routes(text, interface, virtual=()):
-    """The words for `ip route replace` of every route over an interface that nobody brings back by himself."""
+def _network(place):
+    """(family, bits of the network, their number) of an address or route; None for other words, such as default."""
+    address, _slash, length = place.partition("/")
+    parsed = addresses.parse_address(address)
+    if parsed is None:
+        return None
+    width = 32 if parsed[0] == 4 else 128
+    length = int(length) if length else width
+    return parsed[0], parsed[1] >> (width - length), length
+
+
+def parse_unrouted(text, interface, virtual=()):
+    """The networks of addresses whose route the kernel does not make (noprefixroute), from `ip -o addr show`."""
+    found = []
+    for line in text.splitlines():
+        words = line.split("\\", 1)[0].split()
+        if len(words) < 4 or words[1].partition("@")[0] != interface or words[2] not in ("inet", "inet6"):
+            continue
+        if "noprefixroute" not in words[4:]:
+            continue
+        if any(addresses.same_address(words[3].partition("/")[0], vip) for vip in virtual):
+            continue
+        found.append(_network(words[words.index("peer") + 1] if "peer" in words[4:-1] else words[3]))
+    return found
+
+
+def parse_routes(text, interface, virtual=(), unrouted=()):
+    """The words for `ip route replace` of every route over an interface that nobody brings back by himself.
+
+    unrouted: networks whose route somebody made in the kernel's name; those count.
+    """
     found = []
     for line in text.splitlines():
         words = line.replace("\\", " ").split()
@@ -88,7 +118,8 @@ def parse_routes(text, interface, virtual=()):
         pairs = [tuple(words[place : place + 2]) for place in range(len(words) - 1)]
         if ("dev", interface) not in pairs or ("table", "local") in pairs:
             continue
-        if any(("proto", name) in pairs for name in _OTHERS_ROUTES):
+        made = ("proto", "kernel") in pairs and "expires" not in words and _network(words[0]) in unrouted
+        if not made and any(("proto", name) in pairs for name in _OTHERS_ROUTES):
             continue
         if any(key == "src" and any(addresses.same_address(value, vip) for vip in virtual) for key, value in pairs):
             continue
@@ -107,12 +138,20 @@ def parse_routes(text, interface, virtual=()):
 
 def link_down(params, target, _directory):
     interface = interface_of(params, target)
+    stacked = _STACKED.findall(target.text_of(["ip", "-o", "link", "show", "type", "vlan"]))
+    carried = [name for name, lower in stacked if lower == interface]
+    if carried:
+        raise UnsupportedError(
+            "interface: %s: carries the VLAN %s, whose routes nobody would put back; use isolate_all instead"
+            % (interface, " and ".join(carried))
+        )
     if not target.is_up(interface):
         raise NotNowError("interface: %s: is down already; ip link set dev %s up" % (interface, interface))
     virtual = [vip["address"] for vip in vips_of(params)]
     name = quote(interface)
     undo = [("set %s up" % interface, "ip link set dev %s up" % name)]
-    for words in parse_permanent(target.text_of(["ip", "-o", "addr", "show", "dev", interface]), interface, virtual):
+    shown = target.text_of(["ip", "-o", "addr", "show", "dev", interface])
+    for words in parse_permanent(shown, interface, virtual):
         undo.append((
             "put address %s back" % words[0],
             "ip -o addr show dev %s | grep -q -F %s || ip addr add %s dev %s"
@@ -124,7 +163,7 @@ def link_down(params, target, _directory):
             continue  # a kernel without IPv6
         if code != 0:
             raise UnsupportedError("ip route show table all: failed with %d, so no route could be put back" % code)
-        for words in parse_routes(out, interface, virtual):
+        for words in parse_routes(out, interface, virtual, parse_unrouted(shown, interface, virtual)):
             # An IPv6 address is checked for duplicates at first, and until then no route may use it.
             undo.append((
                 "put route %s back" % " ".join(words[:3]),

@@ -80,16 +80,20 @@ def apply(system, run, files, raised, after=0.0, lower_after=0.0, dry=False):
             changed = changed or bool(after) or now != raised
             continue
         # Whatever was to happen later is no longer wanted.
-        run(["systemctl", "stop", unit_name(name) + ".timer", unit_name(name) + ".service"])
+        units = [unit_name(name) + ".timer", unit_name(name) + ".service"]
+        run(["systemctl", "stop"] + units)
+        # A failed one would keep its name, and systemd-run could not take it.
+        run(["systemctl", "reset-failed"] + units)
         if after:
             _set_timer(run, timer_command(name, path, raised, after, lower_after), name)
             changed = True
             continue
+        # First the way back: without one nothing is raised.
+        if raised and lower_after:
+            _set_timer(run, timer_command(name, path, False, lower_after), name)
         if now != raised:
             write_state(path, raised)
             changed = True
-        if raised and lower_after:
-            _set_timer(run, timer_command(name, path, False, lower_after), name)
     return changed
 
 

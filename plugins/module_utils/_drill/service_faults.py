@@ -47,7 +47,9 @@ def _go_on(unit):
 
 def stop(params, target, _directory, default=None):
     unit = target.unit(params["service"] or default)["Id"]
-    return Plan([("stop %s" % unit, "systemctl stop %s" % quote(unit))], [start_step(unit)])
+    # systemd stops what depends on the unit as well, and starting the unit brings none of that back.
+    units = [unit] + target.stopped_with(unit)
+    return Plan([("stop %s" % unit, "systemctl stop %s" % quote(unit))], [start_step(name) for name in units])
 
 
 def crash(params, target, _directory):

@@ -21,6 +21,8 @@ _CAP_SYS_ADMIN = 21
 _UNIT = re.compile(r"^[A-Za-z0-9:_.@\\-]+$")
 _SUFFIX = re.compile(r"\.(service|socket|target|timer|mount|automount|path|slice|scope|device|swap)$")
 _PROPERTIES = ("Id", "LoadState", "ActiveState", "CanReload", "MainPID", "ControlGroup", "CPUQuotaPerSecUSec")
+# Stopping a unit stops those that these name.
+_DEPENDENTS = ("RequiredBy", "BoundBy", "ConsistsOf")
 _CPU_GROUPS = ("/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct")
 
 
@@ -144,4 +146,22 @@ class Target(object):
                 "%s: is %s, and a fault needs something that works; systemctl start %s"
                 % (name, found.get("ActiveState") or "in no known state", name)
             )
+        return found
+
+    def stopped_with(self, unit):
+        """The services that run and that systemd stops together with a unit, those nearest to it first."""
+        found, seen, waiting = [], {unit}, [unit]
+        while waiting:
+            name = waiting.pop(0)
+            asked = ["systemctl", "show", name, "-p", "Id", "-p", "ActiveState"]
+            for key in _DEPENDENTS:
+                asked += ["-p", key]
+            properties = dict(line.partition("=")[::2] for line in self.text_of(asked).splitlines())
+            if name != unit and name.endswith(".service") and properties.get("ActiveState") == "active":
+                found.append(name)
+            for key in _DEPENDENTS:
+                for other in properties.get(key, "").split():
+                    if other not in seen:
+                        seen.add(other)
+                        waiting.append(other)
         return found

@@ -110,6 +110,7 @@ _OBSERVED: Shape = {
     "whole_again_seconds": _NUMBER,
     "split_brain_healed_seconds": _NUMBER,
     "restored_by": Field("choice", choices=RESTORED_BY),
+    "ended_by": _TEXT,
 }
 
 _VERDICT = _group({"result": _NAME, "problems": _TEXTS, "degraded": _TEXTS}, more=True)

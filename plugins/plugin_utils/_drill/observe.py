@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from .results import CONFLICT, judge, remarks
-from .timeline import Timeline, join
+from .timeline import Timeline, combined, join
 
 Data = Mapping[str, t.Any]
 
-_PROBED = ("lost", "requests", "resolution", "outages", "latency", "keepalive", "download")
+_PROBED = ("lost", "requests", "resolution", "outages", "latency", "keepalive", "download", "ended_by")
 
 
 def result(entry: Data, recorded: Data) -> dict[str, t.Any]:
@@ -22,14 +22,15 @@ def result(entry: Data, recorded: Data) -> dict[str, t.Any]:
 
     entry: what `resolve` made of it. recorded: what the modules returned, as Ansible registered it:
 
-    `probe` of vip_probe, on the host `client`; `watches` of owner_watch, by member; `clocks` of clock_offset, by the
-    host that measured, and `addresses` that it asked, by member; `injected` and `mended`, by the host whose clock they
-    are told by; `verdicts`, `before`, `during` and `after`; `vip`, the address that is watched; `failures`, what went
-    wrong with the drill itself.
+    `probe` of vip_probe, on the host `client`; `watches` of owner_watch, by member; `clocks` of clock_offset before the
+    fault and `clocks_after` it, by the host that measured, and `addresses` that it asked, by member; `injected` and
+    `mended`, by the host whose clock they are told by; `verdicts`, `before`, `during` and `after`; `vip`, the address
+    that is watched; `failures`, what went wrong with the drill itself.
     """
     probe = recorded["probe"].get("probe")
     verdicts: Mapping[str, Data | None] = recorded["verdicts"]
-    clocks = _Clocks(recorded["clocks"], recorded["addresses"], str(recorded["client"]))
+    measured = [recorded["clocks"], recorded.get("clocks_after") or {}]
+    clocks = _Clocks(measured, recorded["addresses"], str(recorded["client"]))
     watches = {str(node): found.get("watch") for node, found in recorded["watches"].items()}
     offsets = {node: clocks.offset(node) for node in watches}
     injected, mended = (_moment(recorded[name], f"{name}_at", clocks) for name in ("injected", "mended"))
@@ -88,15 +89,18 @@ def _text(judged: Data) -> list[str]:
 class _Clocks:
     """Moves moments of any host onto the axis of the client."""
 
-    def __init__(self, measured: Mapping[str, Data], addresses: Mapping[str, str], client: str) -> None:
-        self._measured = {str(host): found.get("clock_offset") or {} for host, found in measured.items()}
+    def __init__(self, measured: Sequence[Mapping[str, Data]], addresses: Mapping[str, str], client: str) -> None:
+        self._measured = [
+            {str(host): found.get("clock_offset") or {} for host, found in once.items()} for once in measured
+        ]
         self._addresses = addresses
         self._client = client
 
     def offset(self, member: str, of: str | None = None) -> Data | None:
         """`offset` and `uncertainty` of a member's clock against that of the client, or None when not known."""
-        found = self._measured.get(of or self._client, {}).get(self._addresses.get(member))
-        return None if not found or found.get("offset") is None else t.cast(Data, found)
+        before, after = (once.get(of or self._client, {}).get(self._addresses.get(member)) for once in self._measured)
+        found = combined(before, after)
+        return None if found["offset"] is None else found
 
     def on_axis(self, moment: float, host: str) -> float | None:
         """The moment by the clock of the client, when it is known."""

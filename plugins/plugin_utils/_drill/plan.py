@@ -10,7 +10,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader, nearest
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import InputError, Reader, nearest
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._version import VERSION
 
 from .catalogue import BY_NAME, FAULTS, HANDOVER, NOTICED, Fault, silence
@@ -201,10 +201,9 @@ def _read(
     rto = own or (None if fault.rto is None else facilities["rto_seconds"])
     expect = _expectation(fault, settings, rto, lasts)
     quiet = expect if fault.vip == CONFLICT else {**expect, "vip": STAYS, "rto_seconds": rto or NOTICED}
-    restore_after = int(facilities["restore_after"])
-    if fault.cuts:
-        # Where only the dead-man can mend it, nobody is to wait for him longer than needed.
-        restore_after = min(restore_after, math.ceil(lasts + (expect["rto_seconds"] or 0.0) + OVERHEAD))
+    needed = _needed(lasts, expect["rto_seconds"])
+    # Where only the dead-man can mend it, nobody is to wait for him longer than needed.
+    restore_after = needed if fault.cuts else max(needed, int(facilities["restore_after"]))
     arguments = {**fault.options, **{key: options[key] for key in ("path", "size", "quota") if key in options}}
     if "service" in fault.needs or "service" in options:
         service = str(options.get("service") or next(iter(facilities["services"]), ""))
@@ -256,6 +255,11 @@ def _target(
     return "owner", None
 
 
+def _needed(lasts: float, rto: float | None) -> int:
+    """Seconds before which no dead-man may come: as long as the fault lasts, with what the drill needs beside it."""
+    return math.ceil(lasts + (rto or 0.0) + 2 * OVERHEAD)
+
+
 def _expectation(fault: Fault, settings: Mapping[str, t.Any], rto: float | None, lasts: float) -> dict[str, t.Any]:
     limit = rto or (None if fault.rto is None else fault.rto(settings))
     # As long as the fault lasts, with what the drill needs beside it.
@@ -291,7 +295,8 @@ def _custom(
     two = options.get("two_owners_seconds", HANDOVER)
     two = reader.seconds(f"{here}.two_owners_seconds", two, 0, 3600, "give seconds, 0 for at most one owner")
     title = str(options.get("name") or "custom fault")
-    expect = {"vip": vip, "rto_seconds": rto or silence(settings), "two_owners_seconds": two, "note": ""}
+    limit = rto or silence(settings)
+    expect = {"vip": vip, "rto_seconds": limit, "two_owners_seconds": two, "note": ""}
     return Entry(
         number=0,
         fault=CUSTOM,
@@ -305,7 +310,7 @@ def _custom(
         lasts=lasts or 0.0,
         cuts=False,
         alone=False,
-        restore_after=int(facilities["restore_after"]),
+        restore_after=max(_needed(lasts or 0.0, limit), int(facilities["restore_after"])),
         arguments=commands,
     )
 
@@ -316,7 +321,11 @@ def resolve(entry: Mapping[str, t.Any], verdict: Mapping[str, t.Any], instance: 
     verdict: of the audit before it; its members, and who owns the instance.
     """
     members = [str(member) for member in verdict["members"]]
-    owner = next(str(vip["owner"]) for vip in verdict["vips"] if vip["instance"] == instance)
+    owner = next((str(vip["owner"]) for vip in verdict["vips"] if vip["instance"] == instance and vip["owner"]), None)
+    if owner is None:
+        reader = Reader()
+        reader.refuse(" + ".join(members), f"nobody owns {instance} for certain", "mend that first, then drill again")
+        raise InputError(reader.problems)
     standby = next(member for member in members if member != owner)
     node = entry["node"] or {"owner": owner, "standby": standby, "third": third}[entry["role"]]
     role = "owner" if node == owner else "standby" if node == standby else "third"

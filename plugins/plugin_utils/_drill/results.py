@@ -25,6 +25,15 @@ it was, anywhere, claimed by two machines."""
 SPLIT_BRAIN_HEALED = 1.0
 """Seconds in which two owners must be one again once the members hear each other."""
 
+UNKNOWN = 1.0
+"""Seconds in which nothing may be known of a member that kept its record: starting and stopping the watches."""
+
+LOSES_ITS_RECORD = ("node_power_off", "node_reboot")
+"""Faults that take what their node wrote down with them."""
+
+STOPPED = "stop"
+"""What ended the probe when the drill did."""
+
 HANDOVERS = 2
 """There and back. A VIP that changes its owner more often for one fault flaps."""
 
@@ -71,7 +80,7 @@ def remarks(entry: Data, observed: Data, verdicts: Data) -> list[str]:
             f"two owners for {_s(two)}: {f'above the allowed {_s(allowed)} by less than' if allowed else 'below'} "
             f"the uncertainty of the clocks ({_s(uncertainty)}), so it is no claim"
         )
-    if len(observed.get("missing") or ()) == 1:
+    if len(observed.get("missing") or ()) == 1 and not _lost(entry, observed):
         notes.append(f"what {observed['missing'][0]} wrote down was lost with it; the other member's record counts")
     if _dark_overlap(observed):
         notes.append(
@@ -134,6 +143,9 @@ def _outage(entry: Data, observed: Data, verdicts: Data) -> Iterator[str]:
     limit, cause = entry["expect"].get("rto_seconds"), _cause(entry, verdicts)
     outage, resolution = observed.get("outage_seconds"), observed.get("resolution")
     limited = "" if limit is None else f", the limit is {_s(limit)}"
+    ended_by = observed.get("ended_by")
+    if ended_by is not None and ended_by != STOPPED:
+        yield f"the probe ended by itself ({ended_by}) before the drill asked it to; what came later was not measured"
     if not observed.get("requests") or outage is None:
         yield f"the probe gave no figure of the outage{limited}; nothing is known of what clients saw"
         return
@@ -173,6 +185,11 @@ def _owners(entry: Data, observed: Data, verdicts: Data) -> Iterator[str]:
     apparent = (two or 0.0) + (observed.get("two_below_uncertainty") or 0.0)
     if two is None or len(observed.get("missing") or ()) > 1:
         yield f"it was not watched whether two members owned the VIP at once; {limit}"
+    elif lost := _lost(entry, observed):
+        yield (
+            f"the record of {' and '.join(lost)} was lost; two members may have owned the VIP at once without being "
+            f"seen, {limit}"
+        )
     elif uncertainty is None:
         if apparent > allowed:
             yield (
@@ -181,6 +198,16 @@ def _owners(entry: Data, observed: Data, verdicts: Data) -> Iterator[str]:
             )
     elif two - uncertainty > allowed:
         yield f"two owners for {_s(two)} (uncertainty {_s(uncertainty)}), {limit}{_cause(entry, verdicts)}"
+    unknown = observed.get("unknown_seconds")
+    # A record that was lost is told above, and makes all the time unknown.
+    if unknown is not None and unknown > UNKNOWN and not observed.get("missing"):
+        yield f"nothing is known of the owners for {_s(unknown)}, the limit is {_s(UNKNOWN)}"
+
+
+def _lost(entry: Data, observed: Data) -> list[str]:
+    """Members without a record that the fault did not take it from."""
+    excused = entry["node"] if entry["fault"] in LOSES_ITS_RECORD else None
+    return [str(name) for name in observed.get("missing") or () if name != excused]
 
 
 def _vip(entry: Data, observed: Data, verdicts: Data) -> Iterator[str]:

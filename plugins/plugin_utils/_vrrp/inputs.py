@@ -50,6 +50,8 @@ OTHER_VARIABLES = (
     "failover_drill_rto_seconds",
     "failover_drill_third",
     "failover_drill_timeout",
+    "failover_drill_keep_ports",
+    "failover_drill_whole_timeout",
     "failover_drill_url",
     "nginx_health_path",
     "nginx_health_url",

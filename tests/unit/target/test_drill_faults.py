@@ -92,6 +92,7 @@ class Machine(target.Target):
             ("systemctl --version", self.version + "\n"),
             ("systemctl show", "".join("%s=%s\n" % pair for pair in sorted(self.properties.items()))),
             ("ip -o addr show", IP_ADDR),
+            ("ip -o link show type vlan", ""),
             ("ip -o link show", IP_LINK),
             ("ip -4 -o route", ROUTES4),
             ("ip -6 -o route", ROUTES6),
@@ -188,6 +189,32 @@ class ServiceFaultTest(FaultTest):
         self.assertEqual(plan.prepare, [])
         self.assertEqual(commands(plan.cut), ["systemctl stop nginx.service"])
         self.assertEqual(commands(plan.undo), [START_NGINX])
+
+    def test_what_is_stopped_with_the_unit_is_started_after_it(self):
+        shown = {
+            "nginx": "ActiveState=active\nRequiredBy=shop.service web.target\nBoundBy=ha-pair-track-nginx.service\n",
+            "shop": "ActiveState=active\nConsistsOf=cart.service idle.service nginx.service\n",
+            "cart": "ActiveState=active\nRequiredBy=\n",
+            "idle": "ActiveState=inactive\nRequiredBy=\n",
+            "ha-pair-track-nginx": "ActiveState=active\n",
+        }
+        answers = {
+            "systemctl show %s.service -p Id -p ActiveState -p RequiredBy" % name: (0, text, "")
+            for name, text in shown.items()
+        }
+        answers["systemctl show web.target"] = (0, "ActiveState=active\n", "")
+        plan = compose("service_stop", Machine(broken=answers), service="nginx")
+        self.assertEqual(commands(plan.cut), ["systemctl stop nginx.service"])
+        self.assertEqual(
+            commands(plan.undo),
+            [START % {"unit": name + ".service"} for name in ("nginx", "shop", "ha-pair-track-nginx", "cart")],
+        )
+        self.unsupported(
+            "service_stop",
+            "systemctl show web.target -p Id -p ActiveState -p RequiredBy -p BoundBy -p ConsistsOf: failed with 1 (no)",
+            Machine(broken=dict(answers, **{"systemctl show web.target": (1, "", "no")})),
+            service="nginx",
+        )
 
     def test_a_crash_is_kept_from_being_repaired(self):
         plan = compose("service_crash", service="nginx")
@@ -330,6 +357,48 @@ class NetworkFaultTest(FaultTest):
         )
         self.assert_shell(plan)
 
+    def test_routes_that_the_kernel_does_not_bring_back(self):
+        shown = (
+            "2: eth0    inet 192.0.2.11/24 brd 192.0.2.255 scope global dynamic noprefixroute eth0\\ valid_lft 80sec\n"
+            "2: eth0    inet 192.0.2.10/24 scope global secondary eth0\\ valid_lft forever\n"
+            "2: eth0    inet 203.0.113.1 peer 203.0.113.2/32 scope global noprefixroute eth0\\ valid_lft forever\n"
+            "2: eth0    inet6 2001:db8::11/64 scope global noprefixroute \\ valid_lft forever\n"
+            "2: eth0    inet6 2001:db8::10/128 scope global nodad noprefixroute \\ valid_lft forever\n"
+            "2: eth0    inet6 fe80::1/64 scope link \\ valid_lft forever\n"
+        )
+        routes4 = (
+            "default via 192.0.2.1 dev eth0 proto dhcp metric 100 \n"
+            "192.0.2.0/24 dev eth0 proto kernel scope link src 192.0.2.11 metric 100 \n"
+            "192.0.2.0/24 dev eth0 proto kernel scope link src 192.0.2.10 \n"
+            "203.0.113.2 dev eth0 proto kernel scope link src 203.0.113.1 \n"
+            "198.51.100.0/24 dev eth0 proto kernel scope link src 198.51.100.1 \n"
+            "local 192.0.2.11 dev eth0 table local proto kernel scope host src 192.0.2.11 \n"
+        )
+        routes6 = (
+            "2001:db8::10 dev eth0 proto kernel metric 256 pref medium\n"
+            "2001:db8::/64 dev eth0 proto kernel metric 100 pref medium\n"
+            "2001:db8::/64 dev eth0 proto kernel metric 256 expires 80sec pref medium\n"
+            "fe80::/64 dev eth0 proto kernel metric 256 pref medium\n"
+        )
+        machine = Machine(
+            broken={
+                "ip -o addr show dev": (0, shown, ""),
+                "ip -4 -o route": (0, routes4, ""),
+                "ip -6 -o route": (0, routes6, ""),
+            }
+        )
+        plan = compose("link_down", machine, interface="eth0", vips=VIPS)
+        self.assertEqual(
+            [command.split(" replace ")[1].split(" && ")[0] for command in commands(plan.undo) if "replace" in command],
+            [
+                "192.0.2.0/24 dev eth0 proto kernel scope link src 192.0.2.11 metric 100",
+                "203.0.113.2 dev eth0 proto kernel scope link src 203.0.113.1",
+                "default via 192.0.2.1 dev eth0 proto dhcp metric 100",
+                "2001:db8::/64 dev eth0 proto kernel metric 100 pref medium",
+            ],
+        )
+        self.assert_shell(plan)
+
     def test_odd_addresses_and_routes(self):
         line = "2: eth0    inet 192.0.2.1 peer 192.0.2.2/32 scope global eth0\\ valid_lft forever\n"
         self.assertEqual(
@@ -359,6 +428,28 @@ class NetworkFaultTest(FaultTest):
         )
         self.unsupported(
             "link_down", "interface: eth7: no such interface on this host; it has lo, eth0, tun0", interface="eth7"
+        )
+        vlans = (
+            "5: eth0.5@eth0: <BROADCAST,UP> mtu 1500 qdisc noqueue\\    link/ether %s brd ff:ff:ff:ff:ff:ff\n"
+            "6: eth1.5@eth1: <BROADCAST,UP> mtu 1500 qdisc noqueue\\    link/ether %s brd ff:ff:ff:ff:ff:ff\n"
+            "7: back@eth0: <BROADCAST> mtu 1500 qdisc noop\\    link/ether %s brd ff:ff:ff:ff:ff:ff\n"
+        ) % (MAC, MAC, MAC)
+        for text, named in ((vlans, "eth0.5 and back"), (vlans.splitlines()[0], "eth0.5")):
+            self.unsupported(
+                "link_down",
+                "interface: eth0: carries the VLAN %s, whose routes nobody would put back; use isolate_all instead"
+                % named,
+                Machine(broken={"ip -o link show type vlan": (0, text, "")}),
+                interface="eth0",
+            )
+        compose(
+            "link_down", Machine(broken={"ip -o link show type vlan": (0, vlans.splitlines()[1], "")}), interface="eth0"
+        )
+        self.unsupported(
+            "link_down",
+            "ip -o link show type vlan: failed with 255 (no)",
+            Machine(broken={"ip -o link show type vlan": (255, "", "no")}),
+            interface="eth0",
         )
         self.not_now(
             "link_down",

@@ -35,10 +35,11 @@ class RaisingTest(unittest.TestCase):
         self.directory = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.directory)
         self.path = os.path.join(self.directory, "web")
-        self.commands, self.code = [], 0
+        self.commands, self.written, self.code = [], [], 0
 
     def run_command(self, command):
         self.commands.append(command)
+        self.written.append(os.path.exists(self.path))
         return self.code, "", "no such bus"
 
     def apply(self, raised, **words):
@@ -54,8 +55,8 @@ class RaisingTest(unittest.TestCase):
 
     def test_whatever_was_to_happen_later_is_cancelled(self):
         self.apply(True)
-        units = ["systemctl", "stop", "ha-pair-raise-web.timer", "ha-pair-raise-web.service"]
-        self.assertEqual(self.commands[0], units)
+        units = ["ha-pair-raise-web.timer", "ha-pair-raise-web.service"]
+        self.assertEqual(self.commands, [["systemctl", "stop"] + units, ["systemctl", "reset-failed"] + units])
 
     def test_later_is_a_timer_of_systemd_and_nothing_now(self):
         self.assertTrue(self.apply(True, after=60, lower_after=3))
@@ -68,6 +69,15 @@ class RaisingTest(unittest.TestCase):
         self.apply(True, lower_after=600)
         self.assertIn("--on-active=600", self.commands[-1])
         self.assertEqual(self.commands[-1][-1], "echo 0 >%s" % self.path)
+        self.assertEqual(self.written, [False, False, False])
+        self.assertEqual(read_text(self.path).strip(), "1")
+
+    def test_nothing_is_raised_without_its_way_back(self):
+        self.code = 1
+        with self.assertRaises(NodeError) as refused:
+            self.apply(True, lower_after=600)
+        self.assertIn("web: systemd-run cannot set a timer (no such bus)", str(refused.exception))
+        self.assertFalse(os.path.exists(self.path))
 
     def test_check_mode_tells_and_does_nothing(self):
         self.assertTrue(self.apply(True, dry=True))

@@ -63,6 +63,7 @@ def result() -> dict[str, t.Any]:
             "whole_again_seconds": 2.0,
             "split_brain_healed_seconds": None,
             "restored_by": "drill",
+            "ended_by": "stop",
         },
         "verdicts": {
             "before": {"result": "verified", "problems": [], "degraded": []},

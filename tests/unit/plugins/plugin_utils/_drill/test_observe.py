@@ -179,6 +179,12 @@ def test_a_host_outside_is_put_on_the_axis_by_what_both_measured(
     assert result(entry, recorded)["result"]["injected_at"] is None
 
 
+def test_a_clock_that_drifts_makes_the_claims_smaller(entry: dict[str, t.Any], recorded: dict[str, t.Any]) -> None:
+    recorded["clocks_after"] = {"observer": clocks(node_a=0.05, node_b=0.0)}
+    observed = result(entry, recorded)["result"]["observed"]
+    assert observed["uncertainty"] > 0.02
+
+
 def test_without_a_probe_nothing_passes(entry: dict[str, t.Any], recorded: dict[str, t.Any]) -> None:
     recorded["probe"] = {"msg": "was never started"}
     judged = result(entry, recorded)["result"]

@@ -100,7 +100,13 @@ def test_the_service_is_that_of_the_instance_or_the_given_one() -> None:
 
 def test_nobody_waits_long_for_the_dead_man_where_only_he_can_mend() -> None:
     assert one("service_stop")["restore_after"] == 120
-    assert one("link_down")["restore_after"] < 30
+    assert one("link_down")["restore_after"] < 60
+
+
+def test_no_dead_man_comes_while_a_fault_is_to_last() -> None:
+    assert one({"fault": "disk_full", "lasts_seconds": 300})["restore_after"] > 300
+    assert one({"fault": "link_down", "lasts_seconds": 300})["restore_after"] > 300
+    assert one({"fault": "custom", "inject": "a", "mend": "b", "lasts_seconds": 300})["restore_after"] > 300
 
 
 def test_where_nobody_is_preferred_it_need_not_come_back() -> None:
@@ -199,6 +205,11 @@ class TestAtItsTurn:
     def test_a_split_brain_is_one_from_either_side(self) -> None:
         found = resolve(one({"fault": "vrrp_block", "target": "standby"}), self.VERDICT, "web", "observer")
         assert found["expect"]["vip"] == "conflict"
+
+    def test_nobody_is_hit_when_nobody_owns_it(self) -> None:
+        nobody = {"members": ["node-a", "node-b"], "vips": [{"instance": "web", "owner": None}]}
+        with pytest.raises(InputError, match="node-a \\+ node-b: nobody owns web for certain; mend that first"):
+            resolve(one("service_stop"), nobody, "web", "observer")
 
     def test_the_thief(self) -> None:
         found = resolve(one("vip_stolen"), self.VERDICT, "web", "observer")

@@ -112,6 +112,21 @@ def test_never_answered_again(result: Result) -> None:
     ]
 
 
+@pytest.mark.parametrize("ended_by", ["limit", "itself"])
+def test_a_probe_that_ended_before_the_drill_did(result: Result, ended_by: str) -> None:
+    see(result, ended_by=ended_by)
+    assert failures(result) == [
+        f"service_stop on node-a: the probe ended by itself ({ended_by}) before the drill asked it to; "
+        "what came later was not measured"
+    ]
+
+
+@pytest.mark.parametrize("ended_by", ["stop", None])
+def test_a_probe_that_the_drill_ended(result: Result, ended_by: str | None) -> None:
+    see(result, ended_by=ended_by)
+    assert failures(result) == []
+
+
 # --- owners ---
 
 
@@ -159,10 +174,34 @@ def test_clocks_that_were_not_compared(result: Result) -> None:
     ]
 
 
-def test_a_record_that_was_lost_with_its_node(result: Result) -> None:
-    see(result, missing=["node-a"])
+@pytest.mark.parametrize("fault", ["node_power_off", "node_reboot"])
+def test_a_record_that_was_lost_with_its_node(result: Result, fault: str) -> None:
+    result.update(fault=fault)
+    see(result, missing=["node-a"], unknown_seconds=20.0)
     assert failures(result) == []
     assert notes(result) == ["what node-a wrote down was lost with it; the other member's record counts"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "node"), [("service_stop", "node-a"), ("service_stop", "node-b"), ("node_reboot", "node-b")]
+)
+def test_a_record_that_the_fault_does_not_excuse(result: Result, fault: str, node: str) -> None:
+    result.update(fault=fault)
+    see(result, missing=[node], unknown_seconds=20.0)
+    assert failures(result) == [
+        f"{fault} on node-a: the record of {node} was lost; two members may have owned the VIP at once without being "
+        "seen, at most 0.050 s is allowed"
+    ]
+    assert notes(result) == []
+
+
+def test_a_time_of_which_nothing_is_known(result: Result) -> None:
+    see(result, unknown_seconds=1.0)
+    assert failures(result) == []
+    see(result, unknown_seconds=1.25)
+    assert failures(result) == [
+        "service_stop on node-a: nothing is known of the owners for 1.250 s, the limit is 1.000 s"
+    ]
 
 
 def test_both_records_lost(result: Result) -> None:
