@@ -26,8 +26,11 @@ from ansible_collections.duplex.ha_pair.plugins.plugin_utils._drill.catalogue im
 from drill import deploy  # noqa: E402
 from labkit import NODES, Lab, LabError, end_on_sigterm, ignore_interrupts, wait_until  # noqa: E402
 
-RESTORE_AFTER = 15
-"""Seconds after which the dead-man acts here: short, so that all faults can be tried."""
+LASTS = 5
+"""Seconds for which a fault would last: enough to kill the drill in the meantime."""
+
+RESTORE_AFTER = LASTS + 40
+"""Seconds by which the dead-man has come; the drill gives him a fault's own time and what it needs beside it."""
 
 NAMES = [fault.name for fault in FAULTS if fault.where != "reboot"]
 
@@ -59,8 +62,8 @@ def drill(lab: Lab, fault: str) -> subprocess.Popen[str]:
     command = ["ansible-playbook", "playbooks/drill.yml"]
     for source in ("inventories/nginx_pair", "lab/inventory"):
         command += ["-i", source]
-    command += ["-e", "drill_confirm=true", "-e", f"failover_drill_restore_after={RESTORE_AFTER}"]
-    command += ["-e", f'{{"drill_faults": [{{"fault": "{fault}", "lasts_seconds": 300}}]}}']
+    command += ["-e", "drill_confirm=true", "-e", "failover_drill_restore_after=5"]
+    command += ["-e", f'{{"drill_faults": [{{"fault": "{fault}", "lasts_seconds": {LASTS}}}]}}']
     return subprocess.Popen(
         command, cwd=ROOT, env=lab.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         start_new_session=True,
