@@ -28,7 +28,7 @@ leave() {
     docker ps --all --quiet --filter "label=duplex.ha_pair.lab=${name}" | xargs -r docker rm --force
     docker network ls --quiet --filter "label=duplex.ha_pair.lab=${name}" | xargs -r docker network rm
   done >/dev/null
-  # They may not be there: the test may have ended before it made them.
+  # They may not be there, when the test ended before it made them; nothing is tested here, this is the way out.
   docker rm --force "${foreign}-observer" >/dev/null 2>&1 || true
   docker network rm "${foreign}-lab" >/dev/null 2>&1 || true
 }

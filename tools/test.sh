@@ -17,7 +17,7 @@ mkdir -p "${cache}"
 
 # However the run ends: what passed, what did not, and what was left out.
 finish() {
-  # Still running only when the run was broken off.
+  # Still running only when the run was broken off; it may end by itself just then, and no result depends on the signal.
   [ -z "${lane}" ] || kill -- "-${lane}" 2>/dev/null || true
   printf '\n== summary\n'
   cat "${summary}"
