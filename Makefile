@@ -17,7 +17,8 @@ endif
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 	@echo '  KEEP=1 with demo or scenario leaves the lab up; a scenario then takes the one that is there'
-	@echo '  OS=debian11, debian12 (unless said) or debian13 with demo, scenario or benchmark: what the hosts run'
+	@echo '  OS= with demo, scenario or benchmark, what the hosts run: debian11, debian12 (unless said), debian13, and EL-shaped'
+	@echo '      stand-ins el7, el8, el9, el10, rocky9, or the real ones by HA_PAIR_LAB_BASE_IMAGE (see CONTRIBUTING.md)'
 
 setup: ## make .venv as requirements/*.txt lock it (all other targets do it themselves)
 	@tools/setup.sh

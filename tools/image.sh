@@ -5,13 +5,17 @@
 #
 # The images of the lab's hosts. `image.sh build [OS...]` makes sure that they are there, `image.sh name [OS]` prints
 # the name of one, `image.sh kind [OS...]` a line for reports, `image.sh remove` deletes what was built here. An OS is
-# debian11, debian12 or debian13; without one, those that the environment asks for:
+# debian11, debian12 or debian13, or an EL system: el7, el8, el9, el10 (CentOS) or rocky9. Without one, those that the
+# environment asks for:
 #
 # HA_PAIR_LAB_OS          the OS of all hosts, debian12 unless said; HA_PAIR_LAB_OS_NODE_A, HA_PAIR_LAB_OS_NODE_B and
 #                         HA_PAIR_LAB_OS_OBSERVER the OS of one
 # HA_PAIR_LAB_IMAGE       a ready image of your own instead, for the hosts that have HA_PAIR_LAB_OS (systemd as PID 1,
 #                         python3)
 # HA_PAIR_LAB_BASE_IMAGE  the base to build from for these hosts, instead of debian:12 and its like
+#
+# An EL system is a stand-in made of Debian packages (lab/images/el), so that a result means the same wherever it was
+# obtained. With HA_PAIR_LAB_BASE_IMAGE=quay.io/centos/centos:stream9 and HA_PAIR_LAB_OS=el9 it is the real one.
 set -euo pipefail
 # shellcheck source=tools/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -25,12 +29,45 @@ lab_os=${HA_PAIR_LAB_OS:-debian12}
 
 present() { docker image inspect "$1" >/dev/null 2>&1; }
 
-suite() {
+# The release of Debian that an OS is, or that its stand-in is made of: the nearest one.
+release() {
   case "$1" in
-    debian11) printf 'bullseye\n' ;;
-    debian12) printf 'bookworm\n' ;;
-    debian13) printf 'trixie\n' ;;
-    *) die "'$1' is no OS of the lab; say debian11, debian12 or debian13 (HA_PAIR_LAB_OS, lab_os)" ;;
+    debian11 | el7 | el8) printf '11\n' ;;
+    debian12 | el9 | rocky9) printf '12\n' ;;
+    debian13 | el10) printf '13\n' ;;
+    *)
+      die "'$1' is no OS of the lab; say debian11, debian12, debian13, el7, el8, el9, el10 or rocky9" \
+        "(HA_PAIR_LAB_OS, lab_os)"
+      ;;
+  esac
+}
+
+suite() {
+  local number
+  number=$(release "$1")
+  case "${number}" in
+    11) printf 'bullseye\n' ;;
+    12) printf 'bookworm\n' ;;
+    13) printf 'trixie\n' ;;
+  esac
+}
+
+# What a stand-in calls itself.
+shape() {
+  case "$1" in
+    el7) printf 'CentOS 7\n' ;;
+    rocky9) printf 'Rocky Linux 9\n' ;;
+    el*) printf 'CentOS Stream %s\n' "${1#el}" ;;
+  esac
+}
+
+# What a reader of a result wants to know of a stand-in: the programs whose versions decide.
+programs() {
+  case "$1" in
+    el7) printf 'keepalived 2.1.5 with the interface of 1.3.5, nginx 1.18.0\n' ;;
+    el8) printf 'keepalived 2.1.5, nginx 1.18.0\n' ;;
+    el9 | rocky9) printf 'keepalived 2.2.7, nginx 1.22.1\n' ;;
+    el10) printf 'keepalived 2.3.3, nginx 1.26.3\n' ;;
   esac
 }
 
@@ -46,6 +83,15 @@ wanted() {
 # The user's own image or base, which is for one OS only.
 own() { [ "$1" != "${lab_os}" ] || printf '%s' "$2"; }
 
+# What an image is made of.
+ingredients() {
+  case "$1" in
+    debian*) cat "${context}/Dockerfile" ;;
+    *) (cd "${context}" && find el real -type f | LC_ALL=C sort | xargs tail -n +1) ;;
+  esac
+  own "$1" "${HA_PAIR_LAB_BASE_IMAGE:-}"
+}
+
 # Named after its content: a changed Dockerfile or base is another image, an unchanged one is never rebuilt.
 image_name() {
   local os=$1 image
@@ -55,8 +101,7 @@ image_name() {
     printf '%s\n' "${image}"
     return
   fi
-  printf '%s:%s-%s\n' "${repository}" "${os}" "$({ cat "${context}/Dockerfile"
-    own "${os}" "${HA_PAIR_LAB_BASE_IMAGE:-}"; } | sha256sum | cut -c1-12)"
+  printf '%s:%s-%s\n' "${repository}" "${os}" "$(ingredients "${os}" | sha256sum | cut -c1-12)"
 }
 
 # Where this machine gets Debian's suites of a kind from: '' for the release itself, '-security'.
@@ -95,9 +140,9 @@ base_from_packages() {
   fi
   mkdir -p "${cache}"
   if ! command -v mmdebstrap >/dev/null || [ ! -e "${keyring}" ]; then
-    install_mmdebstrap "debian:${os#debian}"
+    install_mmdebstrap "debian:$(release "${os}")"
   fi
-  say "building the base of ${os} from Debian packages (about half a minute)" >&2
+  say "building the base of ${os}, ${suite}, from Debian packages (about half a minute)" >&2
   tar=${cache}/base-${suite}.tar
   log=${cache}/base-${suite}.log
   main=$(own_mirror '')
@@ -125,7 +170,8 @@ base_from_packages() {
 }
 
 choose_base() {
-  local os=$1 base registry=debian:${1#debian}
+  local os=$1 base registry
+  registry=debian:$(release "${os}")
   base=$(own "${os}" "${HA_PAIR_LAB_BASE_IMAGE:-}")
   if [ -n "${base}" ]; then
     present "${base}" || timeout "${pull_timeout}" docker pull --quiet "${base}" >&2 \
@@ -139,8 +185,39 @@ choose_base() {
   fi
 }
 
+# What an image is by its own word, for example "debian 12" or "centos 9".
+identity() {
+  docker run --rm --entrypoint /bin/cat "$1" /etc/os-release | awk -F= '
+    {gsub(/"/, "", $2)} $1 == "ID" {id = $2} $1 == "VERSION_ID" {sub(/\..*/, "", $2); version = $2} END {print id, version}'
+}
+
+# What is made of a base for an OS: debian, el (a stand-in) or real (EL on its own image).
+recipe() {
+  local os=$1 base=$2 identity
+  case "${os}" in
+    debian*)
+      printf 'debian\n'
+      return
+      ;;
+  esac
+  identity=$(identity "${base}")
+  case "${os}:${identity}" in
+    *":debian $(release "${os}")")
+      printf 'el\n'
+      return
+      ;;
+    *':debian '*) ;;
+    rocky9:'rocky 9' | el*:*" ${os#el}")
+      printf 'real\n'
+      return
+      ;;
+  esac
+  die "HA_PAIR_LAB_BASE_IMAGE=${base} is ${identity:-without a name}, and ${os} is built on an image of" \
+    "$(shape "${os}"), or on debian $(release "${os}") as a stand-in"
+}
+
 build() {
-  local os=$1 name base kind log=${cache}/image-$1.log
+  local os=$1 name base made_of recipe arguments=() log=${cache}/image-$1.log
   name=$(image_name "${os}")
   if present "${name}"; then
     say "${name} is there, nothing to do"
@@ -152,33 +229,52 @@ build() {
     return
   fi
   base=$(choose_base "${os}")
+  recipe=$(recipe "${os}" "${base}")
   case "${base}" in
-    "${repository}"-base:*) kind="base built from Debian packages" ;;
-    *) kind="base ${base}" ;;
+    "${repository}"-base:*) made_of="base built from Debian packages" ;;
+    *) made_of="base ${base}" ;;
   esac
+  [ "${recipe}" != el ] || arguments=(--build-arg "SYSTEM=${os}")
   say "building ${name} on ${base}"
   mkdir -p "${cache}"
-  # BuildKit is not there with every engine, and this file needs nothing of it.
-  if ! DOCKER_BUILDKIT=0 docker build --build-arg "BASE_IMAGE=${base}" --label "${label}=${kind}" \
-    --tag "${name}" "${context}" >"${log}" 2>&1; then
+  # BuildKit is not there with every engine, and these files need nothing of it.
+  if ! DOCKER_BUILDKIT=0 docker build --build-arg "BASE_IMAGE=${base}" "${arguments[@]}" --label "${label}=${made_of}" \
+    --label "${label}.recipe=${recipe}" --tag "${name}" "${context}/${recipe#debian}" >"${log}" 2>&1; then
     tail -n 20 "${log}" >&2
     die "the image could not be built; the whole log is ${log#"${root}"/}"
   fi
 }
 
+# labelled IMAGE LABEL WITHOUT ABSENT: the label's value, or what is said of an image without it, or of none.
+labelled() {
+  local value
+  # Of an image that is not there, an empty line is said as well.
+  value=$(docker image inspect --format "{{with index .Config.Labels \"$2\"}}{{.}}{{else}}$3{{end}}" "$1" 2>/dev/null) \
+    || value=$4
+  printf '%s\n' "${value}"
+}
+
 kind() {
-  local os name lines=()
+  local os name image
   for os in "$@"; do
     name=$(image_name "${os}")
+    image="image ${name} ($(labelled "${name}" "${label}" 'your own' 'not built yet'))"
     if [ -n "$(own "${os}" "${HA_PAIR_LAB_IMAGE:-}")" ]; then
-      lines+=("container of your own image ${name}")
+      printf 'node kind: container of your own image %s\n' "${name}"
       continue
     fi
-    lines+=("Debian ${os#debian} container, systemd, keepalived and nginx from Debian; image ${name} ($(docker image \
-      inspect --format "{{with index .Config.Labels \"${label}\"}}{{.}}{{else}}your own{{end}}" "${name}" 2>/dev/null || printf 'not built yet'))")
+    case "${os}:$(labelled "${name}" "${label}.recipe" '' '')" in
+      debian*)
+        printf 'node kind: Debian %s container, systemd, keepalived and nginx from Debian; %s\n' "${os#debian}" "${image}"
+        ;;
+      *:real) printf 'node kind: container of a real EL image, programs from its own repositories; no SELinux; %s\n' "${image}" ;;
+      *)
+        printf 'node kind: EL-shaped stand-in: %s by names, paths, users, units, dnf, rpm and firewalld, programs of %s; %s; %s\n' \
+          "$(shape "${os}")" "Debian $(release "${os}") ($(programs "${os}"))" \
+          'shows what the roles do on EL, not that programs of EL do the same; no SELinux' "${image}"
+        ;;
+    esac
   done
-  printf 'node kind: %s\n' "${lines[0]}"
-  [ ${#lines[@]} -eq 1 ] || printf 'node kind: %s\n' "${lines[@]:1}"
 }
 
 remove() {

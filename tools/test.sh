@@ -41,7 +41,7 @@ step() {
 images() {
   # shellcheck disable=SC2046 # a word each
   tools/engine.sh start && tools/image.sh build $(
-    { printf '%s\n' "${HA_PAIR_LAB_OS:-debian12}" && grep -ohE 'debian1[0-9]' molecule/*/molecule.yml; } | sort -u
+    { printf '%s\n' "${HA_PAIR_LAB_OS:-debian12}" && grep -ohwE 'debian1[0-9]|el[0-9]+|rocky9' molecule/*/molecule.yml; } | sort -u
   )
 }
 

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Gives the node EL's face: its shell, groups and directories, dnf that trusts the signed repository only, no sign of
+# Debian that facts could see.
+set -euo pipefail
+# shellcheck source=lab/images/el/system.sh
+source "$(dirname "$0")/system.sh"
+packages=/usr/lib/python3/dist-packages
+
+mkdir -p /etc/{yum.repos.d,sysconfig,dnf,pki/{rpm-gpg,tls/certs}} /usr/libexec /usr/lib64 "${hidden}"
+
+# Scripts that name it get the shell that they get on EL.
+ln -sf bash /bin/sh
+groupmod --new-name nobody nogroup
+groupadd --force --system wheel
+ln -sf /usr/bin/update-alternatives /usr/sbin/alternatives
+ln -sf dnf-3 /usr/bin/dnf
+ln -sf dnf-3 /usr/bin/yum
+
+# Debian's rpm refuses to install before it is told that this is meant. It looks at its own name for its options.
+mkdir -p "${hidden}/rpm"
+mv /usr/bin/rpm "${hidden}/rpm/rpm"
+printf '#!/bin/sh\nexec %s --force-debian "$@"\n' "${hidden}/rpm/rpm" >/usr/bin/rpm
+chmod 0755 /usr/bin/rpm
+
+cat >/etc/dnf/dnf.conf <<EOF
+[main]
+gpgcheck=1
+installonly_limit=3
+clean_requirements_on_remove=True
+best=$([ "${major}" -ge 8 ] && echo True || echo False)
+skip_if_unavailable=False
+EOF
+# One wants a repository of its own, the other speaks of leaves after each installation.
+for plugin in local show_leaves; do
+  rm -f "${packages}/dnf-plugins/${plugin}.py" "/etc/dnf/plugins/${plugin}.conf"
+done
+
+# The system's identity, and with it the repository's description, comes out of the repository.
+rm -f /etc/os-release /usr/lib/os-release /etc/debian_version /etc/issue /etc/issue.net /etc/lsb-release
+rm -f /usr/lib/systemd/system-preset/* /lib/systemd/system-preset/*
+mapfile -t names <"${repository}/installed"
+dnf --quiet --assumeyes --releasever="${major}" --setopt=module_platform_id="platform:el${major}" --disablerepo='*' \
+  --repofrompath="bootstrap,file://${repository}" \
+  --setopt=bootstrap.gpgcheck=1 --setopt=bootstrap.gpgkey="file://${repository}/signing-key.asc" \
+  install "${release_package}" "${names[@]}"
+dnf --quiet --assumeyes install firewalld
+dnf --quiet clean all
+# As on a fresh machine, whoever installs first accepts the key.
+"${hidden}/rpm/rpm" --force-debian --erase $("${hidden}/rpm/rpm" -q gpg-pubkey)
+
+# Debian's package managers, and what asks them.
+for program in apt apt-cache apt-config apt-get apt-key apt-mark dpkg dpkg-deb dpkg-query; do
+  [ ! -e "/usr/bin/${program}" ] || mv "/usr/bin/${program}" "${hidden}/"
+done
+rm -rf "${packages}"/{apt,apt_pkg*,aptsources}
+
+rm -f /etc/machine-id /var/lib/dbus/machine-id
+: >/etc/machine-id
+# What makes no sense in a container and would leave the system "degraded".
+systemctl mask getty.target console-getty.service systemd-logind.service systemd-udevd.service \
+  systemd-udev-trigger.service systemd-modules-load.service sys-kernel-config.mount sys-kernel-debug.mount \
+  apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer
