@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit sanity artifact build labs scenario drill deadman switchover benchmark speed soak shell clean lock
+.PHONY: help setup demo test test-matrix lint unit sanity artifact build labs scenario drill deadman switchover benchmark speed soak shell clean lock
 NAME ?= default
 NODE ?= node-a
 RUNS ?= 5
@@ -12,13 +12,18 @@ export KEEP
 # Only as make's own argument: an environment may have an OS of its own.
 ifeq ($(origin OS),command line)
 export HA_PAIR_LAB_OS := $(OS)
+SYSTEM := $(OS)
+endif
+ifeq ($(origin LANE),command line)
+export HA_PAIR_LANE := $(LANE)
 endif
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 	@echo '  KEEP=1 with demo or scenario leaves the lab up; a scenario then takes the one that is there'
 	@echo '  OS= with demo, scenario or benchmark, what the hosts run: debian11, debian12 (unless said), debian13, and EL-shaped'
 	@echo '      stand-ins el7, el8, el9, el10, rocky9, or the real ones by HA_PAIR_LAB_BASE_IMAGE (see CONTRIBUTING.md)'
+	@echo '  LANE=2.16-py3.12 with demo, scenario, unit or sanity: that ansible-core on that Python, in .cache/lanes'
 
 setup: ## make .venv as requirements/*.txt lock it (all other targets do it themselves)
 	@tools/setup.sh
@@ -26,8 +31,12 @@ setup: ## make .venv as requirements/*.txt lock it (all other targets do it them
 demo: setup ## deploy a pair in a lab and drill four faults under a client
 	@tools/demo.sh
 
-test: setup ## everything: lint, unit, artifact, sanity, labs, all scenarios
+test: setup ## everything but the matrix: lint, unit, artifact, sanity, labs, scenarios
 	@tools/test.sh
+
+test-matrix: ## operating systems x ansible-core x Python, an hour; ROWS=3,5,unit,sanity or OS=el8
+	@HA_PAIR_LANE= tools/setup.sh
+	@tools/test_matrix.sh '$(ROWS)' '$(SYSTEM)'
 
 lint: setup ## yamllint, ruff, mypy, antsibull-changelog, ansible-lint
 	@tools/lint.sh

@@ -6,7 +6,10 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 cache=${root}/.cache
-venv=${root}/.venv
+# A lane is a tool chain beside the usual one, with the ansible-core and the controller's Python of its name, for example
+# HA_PAIR_LANE=2.16-py3.12.
+venv=${HA_PAIR_LANE:+${cache}/lanes/${HA_PAIR_LANE}}
+venv=${venv:-${root}/.venv}
 script=$(basename "$0" .sh)
 
 say() { printf '%s: %s\n' "${script}" "$*"; }
@@ -14,6 +17,11 @@ say() { printf '%s: %s\n' "${script}" "$*"; }
 die() {
   printf '%s: error: %s\n' "${script}" "$*" >&2
   exit 1
+}
+
+# The scenarios whose molecule.yml names this command; tests/unit/tools/test_matrix.py sees that each names one.
+scenarios_of() {
+  grep -lx "# run by: $1" "${root}"/molecule/*/molecule.yml | sed 's|/molecule.yml$||; s|.*/||'
 }
 
 # Everything that Ansible keeps between runs stays inside the checkout, so two checkouts share nothing.

@@ -9,7 +9,7 @@ set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 cd "${root}"
 
-for name in uv dev; do
+for name in uv dev core-2.16 virtualenv; do
   # No index in the output: which one to ask is the business of the machine that installs.
   "${venv}/bin/uv" pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \

@@ -3,8 +3,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# ansible-test sanity of the ansible-core in .venv, on the built and installed artifact: what is shipped is what is
-# tested, and the checkout's links, which ansible-test refuses, are not in it.
+# ansible-test sanity of the ansible-core in .venv or in the lane, on the built and installed artifact: what is shipped is
+# what is tested, and the checkout's links, which ansible-test refuses, are not in it.
 set -euo pipefail
 # shellcheck source=tools/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -12,6 +12,7 @@ source "$(dirname "$0")/lib.sh"
 source "$(dirname "$0")/interpreters.sh"
 project_environment
 
+log=${cache}/sanity${HA_PAIR_LANE:+-${HA_PAIR_LANE}}.log
 # ansible-test keeps its virtual environments under the home directory; here they go with `make clean`.
 home=${cache}/home
 seeds=${home}/.ansible/test/cache
@@ -50,12 +51,13 @@ for version in set(re.findall(r"""pip['"]?\s*[=:]\s*['"]([0-9.]+)""", source)):
 PYTHON
 
 # One directory with the interpreters under their plain names; a version manager's stand-ins would only print errors.
-# ansible-test itself knows which of them it wants.
 pythons=${cache}/pythons
 rm -rf "${pythons}"
 mkdir -p "${pythons}"
+known=$(python -c 'from ansible_test._util.target.common import constants
+print(*constants.REMOTE_ONLY_PYTHON_VERSIONS, *constants.CONTROLLER_PYTHON_VERSIONS)')
 missing=()
-for version in 3.8 3.9 3.10 3.11 3.12 3.13; do
+for version in ${known}; do
   if interpreter=$(find_interpreter "${version}"); then
     # Not a link: Python would take the link's place for its own and not find its library.
     printf '#!/bin/sh\nexec %s "$@"\n' "${interpreter}" >"${pythons}/python${version}"
@@ -67,7 +69,19 @@ done
 if [ ${#missing[@]} -gt 0 ]; then
   say "skipped: compile and import tests on Python ${missing[*]}: this machine has none (neither on PATH nor in pyenv)"
 fi
-say "skipped: ansible-test on Python 2.7 and 3.6: this ansible-core has left them; make unit compiles and tests there"
+case " ${known} " in
+  *' 2.7 '*) ;;
+  *)
+    say "skipped: ansible-test on Python 2.7 and 3.6: this ansible-core has left them; make test-matrix tests there with" \
+      "ansible-core 2.16"
+    ;;
+esac
+if [ -x "${pythons}/python2.7" ]; then
+  # Python 2 cannot make virtual environments by itself.
+  HOME=${home} "${pythons}/python2.7" -m pip install --quiet --user --no-warn-script-location --require-hashes \
+    -r "${root}/requirements/virtualenv.txt" >"${log}" 2>&1 \
+    || { tail -n 5 "${log}" >&2; die "virtualenv could not be installed for Python 2.7"; }
+fi
 
 "${root}/tools/artifact.sh" install
 cd "${cache}/installed/ansible_collections/duplex/ha_pair"
@@ -77,13 +91,13 @@ git init --quiet
 unset ANSIBLE_COLLECTIONS_PATH ANSIBLE_CONFIG ANSIBLE_HOME
 code=0
 HOME=${home} PATH=${venv}/bin:${pythons}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-  ansible-test sanity --local --color no >"${cache}/sanity.log" 2>&1 || code=$?
-grep -E '^(Running sanity test|ERROR|FATAL|WARNING: (Skipping|All))' "${cache}/sanity.log" || code=1
+  ansible-test sanity --local --color no >"${log}" 2>&1 || code=$?
+grep -E '^(Running sanity test|ERROR|FATAL|WARNING: (Skipping|All))' "${log}" || code=1
 if [ "${code}" -ne 0 ]; then
-  tail -n 8 "${cache}/sanity.log" >&2
-  die "failed; the whole log is ${cache#"${root}"/}/sanity.log"
+  tail -n 8 "${log}" >&2
+  die "failed; the whole log is ${log#"${root}"/}"
 fi
-if grep -q 'All targets skipped' "${cache}/sanity.log"; then
+if grep -q 'All targets skipped' "${log}"; then
   die "ansible-test found nothing to test in $(pwd)"
 fi
 say "passed, with $(ansible-test --version 2>/dev/null || ansible --version | head -n 1)"

@@ -6,13 +6,25 @@
 # Makes .venv, exactly as requirements/*.txt lock it. Does nothing when that is already so.
 #
 # HA_PAIR_PYTHON  the interpreter to use; otherwise the newest of 3.13, 3.12, 3.11 that is found
+# HA_PAIR_LANE    makes .cache/lanes/NAME instead, for example 2.16-py3.12: requirements/core-2.16.txt on Python 3.12;
+#                 where that Python is not on this machine, the exit code is 3
 set -euo pipefail
 # shellcheck source=tools/lib.sh
 source "$(dirname "$0")/lib.sh"
+# shellcheck source=tools/interpreters.sh
+source "$(dirname "$0")/interpreters.sh"
 
-locks=("${root}/requirements/uv.txt" "${root}/requirements/dev.txt")
+lane=${HA_PAIR_LANE:-}
+core=${lane%%-py*}
+[ -z "${lane}" ] || [[ ${lane} =~ ^2\.[0-9]+-py3\.[0-9]+$ ]] \
+  || die "HA_PAIR_LANE=${lane} is no lane: name ansible-core and Python, for example 2.16-py3.12"
+# The newest ansible-core for a Python is what the usual lock has.
+lock=${root}/requirements/core-${core}.txt
+[ -n "${lane}" ] && [ -e "${lock}" ] || lock=${root}/requirements/dev.txt
+locks=("${root}/requirements/uv.txt" "${lock}")
+place=${venv#"${root}"/}
 stamp=${venv}/.synchronised
-log=${cache}/setup.log
+log=${cache}/setup${lane:+-${lane}}.log
 
 # A name on PATH may be a version manager's stand-in that only prints an error, so it is run, not looked up.
 suitable() {
@@ -21,6 +33,11 @@ suitable() {
 
 find_python() {
   local candidate
+  if [ -n "${lane}" ]; then
+    find_interpreter "${lane##*-py}" && return
+    say "skipped: lane ${lane}: this machine has no Python ${lane##*-py} (neither on PATH nor in pyenv)" >&2
+    exit 3
+  fi
   if [ -n "${HA_PAIR_PYTHON:-}" ]; then
     suitable "${HA_PAIR_PYTHON}" \
       || die "HA_PAIR_PYTHON=${HA_PAIR_PYTHON} is not Python 3.11, 3.12 or 3.13: name one that is, or unset it"
@@ -68,20 +85,27 @@ synchronise() {
 wanted=$(cat "${locks[@]}" | sha256sum | cut -d' ' -f1)
 mkdir -p "${cache}"
 if [ "$(cat "${stamp}" 2>/dev/null)" = "${wanted}" ] && "${venv}/bin/python" -c '' 2>/dev/null; then
-  say "the tool chain in .venv is up to date, nothing to do"
+  say "the tool chain in ${place} is up to date, nothing to do"
   exit 0
 fi
 : >"${log}"
 if [ -x "${venv}/bin/python" ] && suitable "${venv}/bin/python"; then
-  say "the lock has changed, bringing .venv up to date"
+  say "the lock has changed, bringing ${place} up to date"
 else
   python=$(find_python)
-  say "making .venv with $("${python}" -V 2>&1) from requirements/dev.txt"
+  say "making ${place} with $("${python}" -V 2>&1) from ${lock#"${root}"/}"
+  mkdir -p "$(dirname "${venv}")"
   make_environment "${python}"
 fi
 if ! synchronise; then
   tail -n 15 "${log}" >&2
   die "the tool chain could not be installed; the whole log is ${log#"${root}"/}"
+fi
+found=$("${venv}/bin/python" -c 'from ansible.release import __version__; print(__version__)')
+if [ -n "${lane}" ] && [[ ${found} != "${core}".* ]]; then
+  rm -rf "${venv}"
+  die "HA_PAIR_LANE=${lane}: ${lock#"${root}"/} has ansible-core ${found} for Python ${lane##*-py}; name a lane of" \
+    "molecule/matrix/rows.yml"
 fi
 printf '%s\n' "${wanted}" >"${stamp}"
 say "done: $("${venv}/bin/ansible" --version | head -n 1)"

@@ -3,7 +3,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Everything, in the order in which a mistake is found soonest; stops at the first failure. The last lines count.
+# Everything but the matrix, in the order in which a mistake is found soonest; stops at the first failure. The last
+# lines count.
 set -euo pipefail
 # shellcheck source=tools/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -41,10 +42,17 @@ step() {
 images() {
   # shellcheck disable=SC2046 # a word each
   tools/engine.sh start && tools/image.sh build $(
-    { printf '%s\n' "${HA_PAIR_LAB_OS:-debian12}" && grep -ohwE 'debian1[0-9]|el[0-9]+|rocky9' molecule/*/molecule.yml; } | sort -u
+    {
+      printf '%s\n' "${HA_PAIR_LAB_OS:-debian12}"
+      for scenario in ${scenarios}; do
+        # Most name none.
+        grep -rohE '(HA_PAIR_LAB_OS[A-Z_]*|lab_os): [a-z0-9]+' "molecule/${scenario}" || true
+      done | cut -d' ' -f2
+    } | sort -u
   )
 }
 
+scenarios=$(scenarios_of 'make test')
 lane=
 trap finish EXIT
 trap 'exit 130' INT
@@ -70,6 +78,6 @@ lane=
 cat "${beside}"
 [ "${first}${second}" = 00 ] || exit 1
 step 'labs side by side' tools/lab_test.sh
-for scenario in $(find molecule -mindepth 2 -maxdepth 2 -name molecule.yml | cut -d/ -f2 | sort); do
+for scenario in ${scenarios}; do
   step "scenario ${scenario}" tools/scenario.sh "${scenario}"
 done
