@@ -31,7 +31,7 @@ up() {
   tools/image.sh kind
   # Each line once, and without what YAML or JSON puts around it.
   # For the reader only: a machine may print neither line, which ends grep with 1. That the lab is up was decided above.
-  grep -oE '(real-time priority|IPv6): [A-Za-z0-9_=, ]*' "${log}" | sort -u || true
+  grep -oE '(real-time priority|IPv6|Python of [a-z0-9]+): [A-Za-z0-9_=., ]*' "${log}" | sort -u || true
 }
 
 down() {

@@ -14,17 +14,22 @@ suite=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME}")
 repackaged=(keepalived nginx-common libnginx-mod-stream firewalld python3-firewall)
 # Headless Java needs none of the libraries for screens and sound that Debian's package asks for; nor do Tomcat's classes.
 without_libraries=()
+programs=()
 case "${suite}" in
   bullseye)
     repackaged+=(nginx-core)
+    # The Python of EL 7's tools.
+    programs+=(python2.7)
     without_libraries+=(openjdk-17-jre-headless libtomcat9-java tomcat9-common libeclipse-jdt-core-java)
     ;;
   bookworm)
     repackaged+=(nginx)
+    programs+=(dnf-plugins-core)
     without_libraries+=(openjdk-17-jre-headless libtomcat9-java libeclipse-jdt-core-java)
     ;;
   trixie)
     repackaged+=(nginx)
+    programs+=(dnf-plugins-core)
     without_libraries+=(openjdk-21-jre-headless libtomcat10-java tomcat10-common tomcat10 libeclipse-jdt-core-java)
     ;;
   *)
@@ -47,11 +52,12 @@ install() {
   # shellcheck disable=SC2046  # a word each
   apt-get -q -y install --no-install-recommends \
     systemd systemd-sysv dbus python3 iproute2 iputils-ping procps ca-certificates openssl nftables tcpdump \
-    dnf dnf-plugins-core rpm python3-rpm python3-libdnf python3-selinux gnupg \
+    dnf rpm python3-rpm python3-libdnf python3-selinux gnupg \
     curl file gawk hostname iptables ipset less logrotate passwd psmisc rsync unzip \
-    p11-kit p11-kit-modules libstdc++6 zlib1g $([ "${suite}" != bullseye ] || printf 'python2.7') $(libraries)
+    p11-kit p11-kit-modules libstdc++6 zlib1g "${programs[@]}" $(libraries)
   apt-get clean
   rm -rf /var/lib/apt/lists/*
+  python3 "$(dirname "$0")/merge_usr.py"
 }
 
 fetch() {

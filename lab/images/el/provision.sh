@@ -26,6 +26,21 @@ mv /usr/bin/rpm "${hidden}/rpm/rpm"
 printf '#!/bin/sh\nexec %s --force-debian "$@"\n' "${hidden}/rpm/rpm" >/usr/bin/rpm
 chmod 0755 /usr/bin/rpm
 
+if [ "${major}" -eq 8 ]; then
+  # The lab mounts a Python 3.6 where it has one. It runs with the libraries that it was linked with, and takes itself for
+  # the system's: by the name it is called by it finds /usr/lib/python3.6. Without one, it is the Python of this system.
+  cat >/usr/libexec/platform-python <<'EOF'
+#!/bin/bash
+mounted=/opt/el-stand-in/python
+for loader in "${mounted}"/libraries/ld-linux*.so.*; do
+  [ ! -x "${loader}" ] || exec "${loader}" --argv0 /usr/libexec/platform-python \
+    --library-path "${mounted}/prefix/lib:${mounted}/libraries" "${mounted}/prefix/bin/python3.6" "$@"
+done
+exec /usr/bin/python3 "$@"
+EOF
+  chmod 0755 /usr/libexec/platform-python
+fi
+
 cat >/etc/dnf/dnf.conf <<EOF
 [main]
 gpgcheck=1
