@@ -65,10 +65,18 @@ _value:
               description: How often the owner announces itself.
               type: float
             master_down_interval:
-              description: After which silence of the owner the slower of the two takes over.
+              description: After which silence of the owner the slower of the two has taken over.
               type: float
             preempt_delay:
               description: How long the preferred node waits before it takes the VIPs back.
+              type: float
+            noticed_after:
+              description:
+                - After which time keepalived notices a changed state file, at the most. V(0) where it watches them, and
+                  where nothing is known of the members.
+              type: float
+            takeover_delay:
+              description: How long after its decision a new owner has the VIPs; likewise.
               type: float
     warnings:
       description: What works, but not as one might think.

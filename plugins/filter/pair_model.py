@@ -68,6 +68,9 @@ _value:
     notify_fifo:
       description: The FIFO into which keepalived writes state changes.
       type: str
+    event_program:
+      description: The program that tells changes of state where keepalived cannot write into the FIFO itself, or nothing.
+      type: str
     script_user:
       description: The account that runs check scripts.
       type: str
@@ -104,7 +107,7 @@ _value:
       type: list
       elements: dict
     sync_groups:
-      description: Instances that move together, with C(name), C(instances) and C(tracking).
+      description: Instances that move together, with C(name), C(instances), C(tracking) and C(weighted).
       type: list
       elements: dict
     probes:
@@ -115,6 +118,12 @@ _value:
       elements: dict
     track_files:
       description: The files that keepalived watches, with C(tracker), C(file), C(weight) and C(reverse).
+      type: list
+      elements: dict
+    file_checks:
+      description:
+        - The scripts that read state files for a keepalived that cannot watch them, with C(name), C(command),
+          C(interval), C(timeout), C(fall), C(rise) and C(weight).
       type: list
       elements: dict
     track_processes:

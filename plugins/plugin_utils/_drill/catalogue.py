@@ -31,12 +31,27 @@ CRASH = 1.0
 """Seconds, beyond the peer's master down interval, until the guard has removed what a dead daemon left behind."""
 
 
-def _event(_settings: Settings) -> float:
-    return EVENT
+def _handing_over(settings: Settings) -> float:
+    """What a healthy owner's giving way costs: nothing, unless the addresses come later than the decision (keepalived
+    1.3): the old owner gives them up an advert before the new one is MASTER, and it has them an advert after that."""
+    return 2 * float(settings["takeover_delay"])
 
 
-def _hang(_settings: Settings) -> float:
-    return HANG
+def _event(settings: Settings) -> float:
+    return round(EVENT + float(settings["noticed_after"]) + _handing_over(settings), 3)
+
+
+def _told(settings: Settings) -> float:
+    """keepalived itself gives way, and nothing has to be noticed."""
+    return round(EVENT + _handing_over(settings), 3)
+
+
+def _hang(settings: Settings) -> float:
+    return round(HANG + float(settings["noticed_after"]) + _handing_over(settings), 3)
+
+
+def _switchover(settings: Settings) -> float:
+    return round(NOTICED + _handing_over(settings), 3)
 
 
 def _nothing(_settings: Settings) -> float:
@@ -92,7 +107,7 @@ _SPLIT = "both hear nobody and own the VIP until they hear each other again: two
 _SEES = "the member that is cut off keeps the address, and nobody can reach it"
 
 FAULTS: tuple[Fault, ...] = (
-    Fault("switchover", "planned switchover", "switchover", MOVES, _nothing, 2),
+    Fault("switchover", "planned switchover", "switchover", MOVES, _switchover, 2),
     Fault("service_stop", "service stopped", "node", MOVES, _event, 2, needs=("service",)),
     Fault("service_crash", "service killed, not restarted", "node", MOVES, _event, 2, needs=("service",)),
     Fault(
@@ -107,13 +122,13 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault("service_hang", "service hangs", "node", MOVES, _hang, 2, needs=("service",)),
     Fault("check_hang", "check script hangs", "node", MOVES, _event, 2, needs=("check",)),
-    Fault("keepalived_stop", "keepalived stopped", "node", MOVES, _event, 2),
+    Fault("keepalived_stop", "keepalived stopped", "node", MOVES, _told, 2),
     Fault(
         "keepalived_kill",
         "keepalived killed, all its processes",
         "node",
         RETURNS,
-        _event,
+        _told,
         4,
         two_owners=_crash,
         note="a killed daemon removes nothing; the address goes as soon as the peer has it",
@@ -123,7 +138,7 @@ FAULTS: tuple[Fault, ...] = (
         "keepalived frozen, all its processes",
         "node",
         RETURNS,
-        _event,
+        _told,
         6,
         two_owners=_freeze,
         note="a frozen daemon removes nothing; the guard on its node ends it when it is sure",

@@ -20,8 +20,10 @@ from .agreement import refuse_own_witness
 from .capabilities import Capabilities, capabilities, packaged_version
 from .inputs import Inventory, PairInput, read_pair
 from .instance_inputs import InstanceInput
+from .mixed import check_mixed
 from .model import (
     RESTART_MARGIN,
+    SCRIPT_DIRECTORY,
     SCRIPT_USER,
     STATE_DIRECTORY,
     Address,
@@ -74,8 +76,11 @@ def build_node(
     site = Site(inventory, pair, host_facts.networks(gathered, without=all_vips(pair)), reader)
     check_primary_addresses(pair, gathered, reader)
     _check_witnesses(site)
+    peers = host_facts.known_capabilities(inventory, pair.peer)
+    check_mixed(pair, capable, peers, reader)
     watched = build_watched(pair, capable, reader)
-    instances = [built for instance in pair.instances if (built := _instance(site, instance, watched)) is not None]
+    placed = (_instance(site, instance, watched, capable) for instance in pair.instances)
+    instances = [instance for instance in placed if instance is not None]
     _check_vrids(node, instances, reader)
     reader.finish()
     first = instances[0]
@@ -87,17 +92,19 @@ def build_node(
         capabilities=capable.to_dict(),
         state_directory=STATE_DIRECTORY,
         notify_fifo=f"{STATE_DIRECTORY}/notify.fifo",
+        event_program=None if "notify_fifo" in capable else f"{SCRIPT_DIRECTORY}/ha-pair-event",
         script_user=SCRIPT_USER,
         router_id=pair.daemon.router_id,
         realtime_priority=pair.daemon.realtime_priority,
-        restart_delay=_restart_delay(pair),
+        restart_delay=_restart_delay(pair, capable, peers),
         global_options=list(pair.daemon.global_options),
         daemon_options=_daemon_options(pair, str(gathered.get("os_family", ""))),
         smtp=pair.daemon.smtp,
         hook=pair.daemon.hook,
         services=watched.services,
         probes=watched.probes,
-        track_files=watched.files,
+        track_files=[] if watched.file_checks else watched.files,
+        file_checks=watched.file_checks,
         track_processes=watched.processes,
         sync_groups=sync_groups(pair, watched),
         instances=instances,
@@ -134,11 +141,12 @@ def _programs(pair: PairInput) -> list[Program]:
     return list(dict.fromkeys(found))
 
 
-def _restart_delay(pair: PairInput) -> float:
+def _restart_delay(pair: PairInput, own: Capabilities, peers: Capabilities | None) -> float:
     """How long a crashed keepalived stays down: until the peer has taken over every instance."""
     peer = pair.members.index(pair.peer)
+    prompt = "prompt_takeover" in (peers or own)
     slowest = max(
-        master_down_interval(instance.priorities[peer], instance.advert_interval, instance.vrrp_version)
+        master_down_interval(instance.priorities[peer], instance.advert_interval, instance.vrrp_version, prompt=prompt)
         for instance in pair.instances
     )
     return round(slowest + RESTART_MARGIN, 2)
@@ -177,14 +185,15 @@ def _check_witnesses(site: Site) -> None:
                 refuse_own_witness(f"{witness.place}.{witness.kind}", witness.address, site.pair.node, site.reader)
 
 
-def _instance(site: Site, given: InstanceInput, watched: Watched) -> Instance | None:
+def _instance(site: Site, given: InstanceInput, watched: Watched, capable: Capabilities) -> Instance | None:
     pair = site.pair
     placed = place_instance(site, given)
     if placed is None:
         return None
     _check_interfaces(site, given, placed.interface)
     priority = given.priorities[pair.members.index(pair.node)]
-    down = master_down_interval(priority, given.advert_interval, given.vrrp_version)
+    prompt = "prompt_takeover" in capable
+    down = master_down_interval(priority, given.advert_interval, given.vrrp_version, prompt=prompt)
     return Instance(
         name=given.name,
         vrid=given.vrid,

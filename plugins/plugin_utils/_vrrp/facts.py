@@ -8,6 +8,10 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterable, Mapping
 
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import InputError
+
+from .capabilities import Capabilities, capabilities, packaged_version
+
 try:
     import netaddr
 except ImportError:  # requirements.py says so, with the cure
@@ -15,11 +19,12 @@ except ImportError:  # requirements.py says so, with the cure
 
 SUPPORTED: dict[str, tuple[str, ...]] = {
     "Debian": ("11", "12", "13"),
-    "CentOS": ("8", "9", "10"),
-    "RedHat": ("8", "9", "10"),
+    "CentOS": ("7", "8", "9", "10"),
+    "RedHat": ("7", "8", "9", "10"),
     "Rocky": ("8", "9", "10"),
     "AlmaLinux": ("8", "9", "10"),
-    "OracleLinux": ("8", "9", "10"),
+    "OracleLinux": ("7", "8", "9", "10"),
+    "Scientific": ("7",),
 }
 """Distributions and major versions, as Ansible's facts call them."""
 
@@ -40,6 +45,23 @@ def platform(facts: Mapping[str, t.Any]) -> tuple[str, str, str] | None:
         str(facts["distribution"]),
         str(facts.get("distribution_major_version", "")),
     )
+
+
+def known_capabilities(inventory: Mapping[str, Mapping[str, t.Any]], host: str) -> Capabilities | None:
+    """What keepalived of a host can do, as far as this run knows it: None without a look at it and without its facts.
+
+    What the keepalived role found on it in this run counts more than what its distribution packages.
+    """
+    variables = inventory[host]
+    survey = variables.get("__keepalived_survey") or {}
+    version = ((survey.get("survey") or {}).get("keepalived") or {}).get("version")
+    known = platform(variables.get("ansible_facts") or {})
+    if not version and known is not None:
+        version = packaged_version(known[0], known[2])
+    try:
+        return capabilities(version) if version else None
+    except InputError:
+        return None  # its own plan says so
 
 
 def _details(facts: Mapping[str, t.Any], name: str) -> Mapping[str, t.Any] | None:

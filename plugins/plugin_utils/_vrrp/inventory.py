@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader
 
+from .capabilities import POLLING_INTERVAL, Capabilities
+from .facts import known_capabilities
 from .inputs import ADDRESS_VARIABLES, Inventory, PairInput, read_pair
 from .instance_inputs import InstanceInput
 from .model import master_down_interval
@@ -27,7 +29,9 @@ except ImportError:  # requirements.py says so, with the cure
 class InstanceSettings:
     """How an instance moves. Durations in seconds.
 
-    `master_down_interval`: after which silence of the owner the slower of the two takes over.
+    `master_down_interval`: after which silence of the owner the slower of the two has taken over. `noticed_after`: after
+    which time keepalived notices a changed state file, at the most. `takeover_delay`: how long the addresses come after
+    the decision. What is not known of a member is taken to be as in current versions.
     """
 
     mode: str
@@ -37,12 +41,16 @@ class InstanceSettings:
     advert_interval: float
     master_down_interval: float
     preempt_delay: float
+    noticed_after: float
+    takeover_delay: float
 
     @classmethod
-    def of(cls, given: InstanceInput) -> InstanceSettings:
-        """From the instance as it was written."""
+    def of(cls, given: InstanceInput, known: Sequence[Capabilities | None]) -> InstanceSettings:
+        """From the instance as it was written, and what the keepalived of each member can do."""
+        prompt = [capable is None or "prompt_takeover" in capable for capable in known]
         down = max(
-            master_down_interval(priority, given.advert_interval, given.vrrp_version) for priority in given.priorities
+            master_down_interval(priority, given.advert_interval, given.vrrp_version, prompt=one)
+            for priority, one in zip(given.priorities, prompt, strict=True)
         )
         return cls(
             given.mode,
@@ -52,6 +60,8 @@ class InstanceSettings:
             given.advert_interval,
             round(down, 6),
             given.preempt_delay,
+            0.0 if all(capable is None or "track_file" in capable for capable in known) else POLLING_INTERVAL,
+            0.0 if all(prompt) else given.advert_interval,
         )
 
 
@@ -114,7 +124,10 @@ def build_inventory(inventory: Inventory, hosts: Sequence[str] | None = None) ->
         PairSummary(
             members,
             {instance.name: [vip.address for vip in instance.vips] for instance in pairs[members].instances},
-            {instance.name: InstanceSettings.of(instance) for instance in pairs[members].instances},
+            {
+                instance.name: InstanceSettings.of(instance, [known_capabilities(inventory, one) for one in members])
+                for instance in pairs[members].instances
+            },
         )
         for members in pairs
         if wanted.intersection(members)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass, field
 
+from .capabilities import RAISE_POLLING_INTERVAL
+
 STATE_DIRECTORY = "/run/keepalived/ha-pair"
 """Where track files, FIFO and state file lie on a node. Below /run/keepalived, which SELinux lets keepalived read."""
 
@@ -115,6 +117,22 @@ class TrackFile:
 
 
 @dataclass(frozen=True)
+class FileCheck:
+    """A script that reads a state file, for a keepalived that cannot watch one. It is good with 0.
+
+    weight 0: FAULT while it is not good; negative: the penalty then; positive: added while it is good.
+    """
+
+    name: str
+    command: str
+    interval: float
+    timeout: float
+    fall: int
+    rise: int
+    weight: int
+
+
+@dataclass(frozen=True)
 class TrackInterface:
     """A further interface. weight 0: FAULT while it is down; negative: the penalty then; positive: added while up."""
 
@@ -146,11 +164,15 @@ class Tracking:
 
 @dataclass(frozen=True)
 class SyncGroup:
-    """Instances that move together. Files, scripts and interfaces that a member watches are the group's."""
+    """Instances that move together. Files, scripts and interfaces that a member watches are the group's.
+
+    weighted: the members watch for themselves, and keepalived is told to count their weights.
+    """
 
     name: str
     instances: list[str]
     tracking: Tracking
+    weighted: bool
 
 
 @dataclass(frozen=True)
@@ -242,7 +264,10 @@ class Program:
 
 @dataclass(frozen=True)
 class NodeModel:
-    """All that one node needs to know. `secrets` is for the template of keepalived.conf and for nobody else."""
+    """All that one node needs to know. `secrets` is for the template of keepalived.conf and for nobody else.
+
+    `event_program`: what keepalived starts for every change of state, where it cannot write into the FIFO itself.
+    """
 
     node: str
     peer: str
@@ -250,6 +275,7 @@ class NodeModel:
     capabilities: dict[str, object]
     state_directory: str
     notify_fifo: str
+    event_program: str | None
     script_user: str
     router_id: str
     realtime_priority: int
@@ -261,6 +287,7 @@ class NodeModel:
     services: list[Service]
     probes: list[Probe]
     track_files: list[TrackFile]
+    file_checks: list[FileCheck]
     track_processes: list[TrackProcess]
     sync_groups: list[SyncGroup]
     instances: list[Instance]
@@ -281,6 +308,12 @@ class NodeModel:
             "node": self.node,
             "peer": self.peer,
             "state_directory": self.state_directory,
+            "keepalived": {
+                # Whether its events come in their order, without which only its own data tells the last one.
+                "ordered_events": self.event_program is None,
+                "restores_addresses": self.capabilities["restores_addresses"],
+                "raise_noticed_after": 0.0 if self.capabilities["track_file"] else RAISE_POLLING_INTERVAL,
+            },
             "hook": None if self.hook is None else asdict(self.hook),
             "probes": [asdict(probe) for probe in self.probes],
             "instances": {
@@ -325,6 +358,10 @@ def skew_time(priority: int, advert_interval: float, version: int = 3) -> float:
     return (256 - priority) / 256 * (advert_interval if version == 3 else 1.0)
 
 
-def master_down_interval(priority: int, advert_interval: float, version: int = 3) -> float:
-    """How long the standby waits for a silent owner (the same sections)."""
-    return DOWN_TIMER_ADVERTS * advert_interval + skew_time(priority, advert_interval, version)
+def master_down_interval(priority: int, advert_interval: float, version: int = 3, *, prompt: bool = True) -> float:
+    """How long the standby waits for a silent owner (the same sections), until it has the addresses.
+
+    prompt: it takes them when it becomes MASTER; otherwise (keepalived 1.3) one advert interval later.
+    """
+    adverts = DOWN_TIMER_ADVERTS if prompt else DOWN_TIMER_ADVERTS + 1
+    return adverts * advert_interval + skew_time(priority, advert_interval, version)

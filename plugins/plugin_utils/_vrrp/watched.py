@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader
 
-from .capabilities import Capabilities
+from .capabilities import POLLING_INTERVAL, RAISE_POLLING_INTERVAL, Capabilities
 from .inputs import PairInput
 from .instance_inputs import InstanceInput
 from .model import (
     SCRIPT_DIRECTORY,
     STATE_DIRECTORY,
     SWITCHOVER_RAISE,
+    FileCheck,
     HealthCheck,
     Probe,
     Service,
@@ -33,14 +34,25 @@ FAILING_DIRECTORY = f"{STATE_DIRECTORY}/failing"
 RAISE_DIRECTORY = f"{STATE_DIRECTORY}/raise"
 
 
+FILE_CHECK_TIMEOUT = 5.0
+"""How long reading a state file may take, in seconds. It takes milliseconds; a node that is too busy to start a shell for
+so long should not keep the VIP, one that is for a second should."""
+
+
 @dataclass(frozen=True)
 class Watched:
-    """All that a node watches, each thing once whatever number of instances name it."""
+    """All that a node watches, each thing once whatever number of instances name it.
+
+    `files` are watched by keepalived, or read by a script of the same name in `file_checks`. `by_group`: whether a sync
+    group watches for its members.
+    """
 
     services: list[Service]
     probes: list[Probe]
     files: list[TrackFile]
+    file_checks: list[FileCheck]
     processes: list[TrackProcess]
+    by_group: bool
 
 
 def build_watched(pair: PairInput, capable: Capabilities, reader: Reader) -> Watched:
@@ -57,14 +69,25 @@ def build_watched(pair: PairInput, capable: Capabilities, reader: Reader) -> Wat
     probes += [_witness_probe(witness) for witness in witnesses.values()]
     files = [file for service in built for file in _service_files(service)]
     files += [_witness_file(witness) for witness in witnesses.values()]
-    files += list(dict.fromkeys(_raise_file(instance) for instance in pair.instances))
-    return Watched(built, [probe for probe in probes if probe], files, [_process(one) for one in processes.values()])
+    raised = list(dict.fromkeys(_raise_file(instance) for instance in pair.instances))
+    checks = [] if "track_file" in capable else [_file_check(file, POLLING_INTERVAL) for file in files]
+    checks += [] if "track_file" in capable else [_file_check(file, RAISE_POLLING_INTERVAL) for file in raised]
+    return Watched(
+        built,
+        [probe for probe in probes if probe],
+        [*files, *raised],
+        checks,
+        [_process(one, capable, reader) for one in processes.values()],
+        "group_tracking" in capable,
+    )
 
 
 def instance_tracking(given: InstanceInput, watched: Watched) -> Tracking:
     """What stands in the instance itself: everything, or in a sync group what only works there."""
     everything = _tracking([given], watched)
-    return everything if given.sync_group is None else replace(everything, files=[], scripts=[], interfaces=[])
+    if given.sync_group is None or not watched.by_group:
+        return everything
+    return replace(everything, files=[], scripts=[], interfaces=[])
 
 
 def _tracking(given: Sequence[InstanceInput], watched: Watched) -> Tracking:
@@ -76,9 +99,11 @@ def _tracking(given: Sequence[InstanceInput], watched: Watched) -> Tracking:
     trackers = {file.tracker for service in ours for file in _service_files(service)} | witnesses
     trackers |= {_raise_file(instance).tracker for instance in given}
     interfaces = {one.name: one for instance in given for one in instance_interfaces(instance)}
+    files = [file for file in watched.files if file.tracker in trackers]
+    read = [check.name for check in watched.file_checks if check.name in trackers]
     return Tracking(
-        files=[file for file in watched.files if file.tracker in trackers],
-        scripts=[service.check.name for service in ours if service.check],
+        files=[] if watched.file_checks else files,
+        scripts=read + [service.check.name for service in ours if service.check],
         interfaces=list(interfaces.values()),
         processes=[process for process in watched.processes if process.name in processes],
     )
@@ -93,13 +118,16 @@ def sync_groups(pair: PairInput, watched: Watched) -> list[SyncGroup]:
     """The sync groups with what their members watch.
 
     keepalived 2.1.5 ignores files and scripts of a member, and processes of a group; 2.2.7 and 2.3.3 take all in both.
+    1.3 has it in the members only, and counts weights there when the group says so (global_tracking).
     """
     names = dict.fromkeys(instance.sync_group for instance in pair.instances if instance.sync_group is not None)
     groups = []
     for name in names:
         members = [instance for instance in pair.instances if instance.sync_group == name]
         shared = replace(_tracking(members, watched), processes=[])
-        groups.append(SyncGroup(name, [member.name for member in members], shared))
+        if not watched.by_group:
+            shared = Tracking([], [], [], [])
+        groups.append(SyncGroup(name, [member.name for member in members], shared, weighted=not watched.by_group))
     return groups
 
 
@@ -136,6 +164,21 @@ def _service_files(service: Service) -> list[TrackFile]:
     if service.failing_tracker is not None and service.failing_file is not None:
         files.append(TrackFile(service.failing_tracker, service.failing_file, 0, False))
     return files
+
+
+def _file_check(file: TrackFile, interval: float) -> FileCheck:
+    """The script that reads a state file. It is good with a 1 where the file must hold one, or where a 1 raises."""
+    wanted = "one" if file.reverse or file.weight > 0 else "not-one"
+    return FileCheck(
+        name=file.tracker,
+        command=f"{SCRIPT_DIRECTORY}/ha-pair-state {wanted} {file.file}",
+        interval=interval,
+        timeout=FILE_CHECK_TIMEOUT,
+        # The file is written when something is certain; nothing is gained by reading it twice.
+        fall=1,
+        rise=1,
+        weight=file.weight,
+    )
 
 
 def _check(given: ServiceInput, health: Health, identifier: str, capable: Capabilities, reader: Reader) -> HealthCheck:
@@ -216,7 +259,13 @@ def raise_path(given: InstanceInput) -> str:
     return f"{RAISE_DIRECTORY}/{_moved_as(given)}"
 
 
-def _process(given: ProcessInput) -> TrackProcess:
+def _process(given: ProcessInput, capable: Capabilities, reader: Reader) -> TrackProcess:
+    if "track_process" not in capable:
+        reader.refuse(
+            given.place,
+            f"keepalived {capable.version} cannot watch processes",
+            "watch the systemd service (services) instead, or leave it out",
+        )
     return TrackProcess(
         tracker=f"process_{_identifier(given.name)}",
         name=given.name,

@@ -22,6 +22,8 @@ PAIR: dict[str, t.Any] = {
             "advert_interval": 0.25,
             "master_down_interval": 0.75,
             "preempt_delay": 2.0,
+            "noticed_after": 0.0,
+            "takeover_delay": 0.0,
         }
     },
 }
@@ -75,6 +77,20 @@ def test_every_fault_has_an_expectation_that_follows_the_profile() -> None:
         assert entry["expect"]["two_owners_seconds"] > 0
     assert one("link_down")["expect"]["rto_seconds"] == pytest.approx(1.05)
     assert one("service_stop")["expect"]["rto_seconds"] == pytest.approx(0.3)
+
+
+def test_a_pair_of_an_old_keepalived_is_given_its_time() -> None:
+    slow = {**PAIR["settings"]["web"], "master_down_interval": 1.0, "noticed_after": 1.0, "takeover_delay": 0.25}
+    found = build({**PAIR, "settings": {"web": slow}}, None, "", FACILITIES)
+    limits = {entry["fault"]: entry["expect"]["rto_seconds"] for entry in found["entries"]}
+    # Noticing the state file, and an advert each for giving it up and for having it.
+    assert limits["service_stop"] == pytest.approx(0.3 + 1.0 + 0.5)
+    assert limits["service_hang"] == pytest.approx(1.2 + 1.0 + 0.5)
+    # keepalived itself knows at once.
+    assert limits["keepalived_stop"] == limits["keepalived_kill"] == pytest.approx(0.3 + 0.5)
+    assert limits["link_down"] == pytest.approx(1.3)
+    # Made before it is broken it is not.
+    assert limits["switchover"] == pytest.approx(0.1 + 0.5)
 
 
 def test_a_limit_of_the_users_wins_and_the_one_of_a_fault_over_that() -> None:

@@ -396,7 +396,7 @@ def test_refuses_what_stands_beside_the_sites(given: dict[str, object], problem:
             for family, name, major in (
                 ("Debian", "Debian", "10"),
                 ("Debian", "Ubuntu", "24"),
-                ("RedHat", "CentOS", "7"),
+                ("RedHat", "CentOS", "6"),
                 ("RedHat", "Fedora", "43"),
                 ("Suse", "SLES", "15"),
             )

@@ -184,6 +184,7 @@ class TestServices:
             "node": "node-a",
             "peer": "node-b",
             "state_directory": "/run/keepalived/ha-pair",
+            "keepalived": {"ordered_events": True, "restores_addresses": True, "raise_noticed_after": 0.0},
             "hook": None,
             "probes": [],
         }
@@ -352,7 +353,7 @@ def test_refuses_members(members: object, message: str) -> None:
         ),
         (
             {"ansible_facts": facts("192.0.2.11", distribution="Fedora", distribution_major_version="43")},
-            "node-a: Fedora 43 is not supported; use one of Debian 11/12/13, CentOS 8/9/10, RedHat 8/9/10",
+            "node-a: Fedora 43 is not supported; use one of Debian 11/12/13, CentOS 7/8/9/10, RedHat 7/8/9/10",
         ),
         (
             {"ansible_facts": facts("192.0.2.11", distribution_major_version="10")},
@@ -442,8 +443,9 @@ def test_refuses_members_that_name_other_members_or_instances() -> None:
 
 def test_refuses_a_version_that_is_too_old() -> None:
     assert (
-        "node-a: keepalived version: 1.3.5 is older than 2.1.0: it has no file tracking that fails closed; take a"
-    ) in refusal(pair(), version="Keepalived v1.3.5 (03/19,2017)")
+        "node-a: keepalived version: 1.2.13 is neither 1.3.5 nor 2.1.0 or newer; install the package of a supported "
+        "distribution (Debian 11 or later, EL 7 or later) with its updates"
+    ) in refusal(pair(), version="Keepalived v1.2.13 (05/28,2014)")
     assert "node-a: keepalived version: 'new' is not a version; give what" in refusal(pair(), version="new")
 
 
@@ -506,6 +508,8 @@ class TestInventory:
             "advert_interval": 0.25,
             "master_down_interval": 0.757812,
             "preempt_delay": 7.0,
+            "noticed_after": 0.0,
+            "takeover_delay": 0.0,
         }
         assert list(settings) == ["web", "db", "six"]
         assert (settings["db"]["mode"], settings["db"]["preferred"]) == ("sticky", None)
