@@ -69,7 +69,7 @@ _value:
       description: The FIFO into which keepalived writes state changes.
       type: str
     event_program:
-      description: The program that tells changes of state where keepalived cannot write into the FIFO itself, or nothing.
+      description: What tells changes of state where keepalived cannot write into the FIFO itself, or nothing.
       type: str
     script_user:
       description: The account that runs check scripts.

@@ -20,6 +20,7 @@ from .agreement import refuse_own_witness
 from .capabilities import Capabilities, capabilities, packaged_version
 from .inputs import Inventory, PairInput, read_pair
 from .instance_inputs import InstanceInput
+from .known_words import unknown_words
 from .mixed import check_mixed
 from .model import (
     RESTART_MARGIN,
@@ -78,6 +79,7 @@ def build_node(
     _check_witnesses(site)
     peers = host_facts.known_capabilities(inventory, pair.peer)
     check_mixed(pair, capable, peers, reader)
+    _check_words(pair, capable.version, reader)
     watched = build_watched(pair, capable, reader)
     placed = (_instance(site, instance, watched, capable) for instance in pair.instances)
     instances = [instance for instance in placed if instance is not None]
@@ -174,6 +176,19 @@ def _platform(node: str, gathered: Mapping[str, t.Any], version: str | None, rea
         for problem in exc.problems:
             reader.refuse(f"{node}: {problem.place}", problem.problem, problem.cure)
         return None
+
+
+def _check_words(pair: PairInput, version: str, reader: Reader) -> None:
+    """Refuse raw lines that this keepalived would not understand, and go on without."""
+    given = {f"{instance.place}.options": ("vrrp_instance", instance.options) for instance in pair.instances}
+    given[f"{pair.node}: keepalived_global_options"] = ("global_defs", pair.daemon.global_options)
+    for place, (block, lines) in given.items():
+        for found in unknown_words("\n".join([f"{block} {{", *lines, "}"]), version):
+            reader.refuse(
+                place,
+                f"{found.word!r} is no word of keepalived {version} on {pair.node} ({found.hint()})",
+                "correct or remove it",
+            )
 
 
 def _check_witnesses(site: Site) -> None:

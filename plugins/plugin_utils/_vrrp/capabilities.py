@@ -148,7 +148,7 @@ def capabilities(version: str) -> Capabilities:
                 Problem(
                     "keepalived version",
                     f"{name} is neither {supported[0]} nor {supported[1]} or newer",
-                    "install the package of a supported distribution (Debian 11 or later, EL 7 or later) with its updates",
+                    "take that of a supported distribution (Debian 11 or later, EL 7 or later), with its updates",
                 )
             ]
         )

@@ -29,9 +29,9 @@ except ImportError:  # requirements.py says so, with the cure
 class InstanceSettings:
     """How an instance moves. Durations in seconds.
 
-    `master_down_interval`: after which silence of the owner the slower of the two has taken over. `noticed_after`: after
-    which time keepalived notices a changed state file, at the most. `takeover_delay`: how long the addresses come after
-    the decision. What is not known of a member is taken to be as in current versions.
+    `master_down_interval`: after which silence of the owner the slower of the two has taken over. `noticed_after`: how
+    long keepalived does not notice a changed state file, at the most. `takeover_delay`: how long after its decision a
+    new owner has the addresses. A member of which nothing is known is taken for a current version.
     """
 
     mode: str

@@ -21,7 +21,9 @@ def check_mixed(pair: PairInput, own: Capabilities, peers: Capabilities | None, 
     """Refuse instances by which the two would not hear each other; nothing is said while the peer is not known."""
     if peers is None or ("rfc_checksum" in own) == ("rfc_checksum" in peers):
         return
-    old, new = ((pair.node, own), (pair.peer, peers)) if "rfc_checksum" in peers else ((pair.peer, peers), (pair.node, own))
+    old, new = (
+        ((pair.node, own), (pair.peer, peers)) if "rfc_checksum" in peers else ((pair.peer, peers), (pair.node, own))
+    )
     for instance in pair.instances:
         if instance.vrrp_version != 3 or instance.multicast:
             continue

@@ -35,8 +35,8 @@ RAISE_DIRECTORY = f"{STATE_DIRECTORY}/raise"
 
 
 FILE_CHECK_TIMEOUT = 5.0
-"""How long reading a state file may take, in seconds. It takes milliseconds; a node that is too busy to start a shell for
-so long should not keep the VIP, one that is for a second should."""
+"""How long reading a state file may take, in seconds. It takes milliseconds; a node that is too busy for so long to start a
+shell should give the VIP away, one that is for a second should not."""
 
 
 @dataclass(frozen=True)

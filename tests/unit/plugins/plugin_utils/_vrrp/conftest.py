@@ -62,8 +62,11 @@ class Pair:
     def model(
         self, web: dict[str, t.Any] | None = None, node: str = "node-a", version: str | None = None, **others: t.Any
     ) -> NodeModel:
-        """The model of a node."""
-        return build_node(self.hosts(web, **others), node, version=version)
+        """The model of a node. version: of the keepalived of both."""
+        hosts = self.hosts(web, **others)
+        for variables in hosts.values():
+            variables["__keepalived_survey"] = {"survey": {"keepalived": {"version": version}}}
+        return build_node(hosts, node, version=version)
 
     def instance(self, web: dict[str, t.Any] | None = None, node: str = "node-a", **others: t.Any) -> Instance:
         """The instance `web` of a node."""

@@ -443,8 +443,8 @@ def test_refuses_members_that_name_other_members_or_instances() -> None:
 
 def test_refuses_a_version_that_is_too_old() -> None:
     assert (
-        "node-a: keepalived version: 1.2.13 is neither 1.3.5 nor 2.1.0 or newer; install the package of a supported "
-        "distribution (Debian 11 or later, EL 7 or later) with its updates"
+        "node-a: keepalived version: 1.2.13 is neither 1.3.5 nor 2.1.0 or newer; take that of a supported "
+        "distribution (Debian 11 or later, EL 7 or later), with its updates"
     ) in refusal(pair(), version="Keepalived v1.2.13 (05/28,2014)")
     assert "node-a: keepalived version: 'new' is not a version; give what" in refusal(pair(), version="new")
 

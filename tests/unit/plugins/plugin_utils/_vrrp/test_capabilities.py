@@ -87,7 +87,7 @@ def test_all_that_the_oldest_version_does_without_is_said() -> None:
 
 @pytest.mark.parametrize("version", ["1.2.13", "1.3.4", "1.3.9", "2.0.10"])
 def test_refuses_a_version_that_nobody_has_looked_at(version: str) -> None:
-    with pytest.raises(InputError, match=f"{re.escape(version)} is neither 1\\.3\\.5 nor 2\\.1\\.0 or newer; install the"):
+    with pytest.raises(InputError, match=f"{re.escape(version)} is neither 1\\.3\\.5 nor 2\\.1\\.0 or newer; take that"):
         capabilities(version)
 
 
@@ -98,7 +98,13 @@ def test_a_feature_that_the_table_lacks_is_an_error_and_not_a_no() -> None:
 
 @pytest.mark.parametrize(
     ("family", "major", "version"),
-    [("Debian", "12", "2.2.7"), ("RedHat", "9", "2.2.8"), ("RedHat", "7", "1.3.5"), ("Debian", "10", None), ("Suse", "15", None)],
+    [
+        ("Debian", "12", "2.2.7"),
+        ("RedHat", "9", "2.2.8"),
+        ("RedHat", "7", "1.3.5"),
+        ("Debian", "10", None),
+        ("Suse", "15", None),
+    ],
 )
 def test_packaged_version(family: str, major: str, version: str | None) -> None:
     assert packaged_version(family, major) == version

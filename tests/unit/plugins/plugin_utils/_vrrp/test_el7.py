@@ -133,7 +133,9 @@ class TestMixedPair:
     def test_ipv6_knows_no_version_2(self, pair: t.Any) -> None:
         with pytest.raises(InputError) as refused:
             build_node(el7(pair.hosts({"vips": ["2001:db8::10"]}), "node-b"), "node-a")
-        assert str(refused.value).endswith("both would own the VIPs; set multicast: true; or bring both nodes to one release")
+        assert str(refused.value).endswith(
+            "both would own the VIPs; set multicast: true; or bring both nodes to one release"
+        )
 
     @pytest.mark.parametrize("spoken", [{"vrrp_version": 2}, {"multicast": True}])
     def test_ways_that_both_speak(self, pair: t.Any, spoken: dict[str, t.Any]) -> None:
