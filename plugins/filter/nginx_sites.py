@@ -55,7 +55,7 @@ options:
     type: str
     default: /etc/nginx/ha-pair/tls
   repository:
-    description: Where the package comes from, V(distribution) or V(nginx.org).
+    description: Where the package comes from, V(distribution), V(nginx.org) or V(epel).
     type: str
     default: distribution
   repository_url:
@@ -66,6 +66,22 @@ options:
     description: The https URL of the key of that repository, or the absolute path of a file on the controller.
     type: str
     default: ""
+  epel_url:
+    description: The URL of EPEL 7, where the package comes from there.
+    type: str
+    default: ""
+  epel_key_url:
+    description: The https URL of the key of that repository, or the absolute path of a file on the controller.
+    type: str
+    default: ""
+  module_stream:
+    description: The module stream of the distribution's nginx; empty for the default.
+    type: str
+    default: ""
+  manage_selinux:
+    description: Whether SELinux is to allow nginx what its sites need, where the facts say that it is on.
+    type: bool
+    default: true
   facts:
     description: The facts of the node. Given those, a system that is not supported is refused.
     type: dict
@@ -102,6 +118,14 @@ _value:
     repository:
       description: The repository with C(url), and C(key_url) or C(key_file); nothing for the distribution's.
       type: dict
+    module_stream:
+      description: The module stream of the distribution's nginx; nothing for the default.
+      type: str
+    selinux:
+      description:
+        - What SELinux must be told to allow. C(connects), whether a site passes requests on, and the C(ports) and
+          C(roots) that the policy does not give to HTTP. Nothing of it where SELinux is off or somebody else's.
+      type: dict
     health_path:
       description: The path under which every site answers health checks.
       type: str
@@ -135,6 +159,10 @@ def nginx_sites(
     repository: t.Any = "distribution",
     repository_url: t.Any = "",
     repository_key_url: t.Any = "",
+    epel_url: t.Any = "",
+    epel_key_url: t.Any = "",
+    module_stream: t.Any = "",
+    manage_selinux: t.Any = True,
     facts: t.Any = None,
 ) -> dict[str, t.Any]:
     """See DOCUMENTATION."""
@@ -151,6 +179,10 @@ def nginx_sites(
             repository=repository,
             repository_url=repository_url,
             repository_key_url=repository_key_url,
+            epel_url=epel_url,
+            epel_key_url=epel_key_url,
+            module_stream=module_stream,
+            manage_selinux=manage_selinux,
             facts=facts,
         ).to_dict()
     except InputError as exc:

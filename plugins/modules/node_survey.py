@@ -114,7 +114,7 @@ def main():
             "tracked": {"type": "list", "elements": "str", "default": []},
             "files": {"type": "list", "elements": "path", "default": []},
             "configuration": {"type": "path", "default": "/etc/keepalived/keepalived.conf"},
-            "marker": {"type": "str", "default": "duplex.ha_pair"},
+            "marker": {"type": "str", "default": survey.MARKER},
         },
         supports_check_mode=True,
     )

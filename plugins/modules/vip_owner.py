@@ -145,6 +145,12 @@ vip_owner:
         version:
           description: Its version, V(null) when it is not installed.
           type: str
+        configuration:
+          description:
+            - Whose C(/etc/keepalived/keepalived.conf) is, C(absent), C(ours), C(sample), which is the package's own and
+              unchanged, or C(foreign).
+          type: str
+          sample: ours
         scheduler:
           description: C(policy) and real-time C(priority) of the VRRP process, V(null) when it is not there.
           type: dict
@@ -158,6 +164,7 @@ vip_owner:
         running: true
         pid: 812
         version: 2.2.7
+        configuration: ours
         scheduler: {policy: SCHED_RR, priority: 50}
         data_read: true
         data_problem: null

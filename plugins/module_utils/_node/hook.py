@@ -36,6 +36,11 @@ def command_line(hook, unit, instance, old, new, priority):
         "--property=RuntimeMaxSec=%g" % hook["timeout"],
         "--property=TimeoutStopSec=%d" % _STOP_TIMEOUT,
         "--",
+        # By a shell, because SELinux knows what systemd may become when it runs that, and not for what lies beside the
+        # scripts of keepalived.
+        "/bin/sh",
+        "-c",
+        'exec "$$0" "$$@"',
     ] + [word.replace("$", "$$") for word in arguments]  # systemd would put its own variables there
 
 

@@ -8,7 +8,7 @@ from __future__ import absolute_import, division, print_function
 import json
 import re
 
-from . import addresses, arp, state
+from . import addresses, arp, state, survey
 from .errors import NodeError
 from .http_get import HttpError, get
 from .system import HOLDING_INTERFACE, STATE_DIRECTORY
@@ -133,6 +133,15 @@ def read_record(path, system):
     return record, None
 
 
+def whose_configuration(system):
+    """absent, ours, sample (the package's own) or foreign."""
+    text = system.read(CONFIGURATION)
+    whose = survey.configuration(text, survey.MARKER)
+    if whose != survey.FOREIGN:
+        return whose
+    return survey.configuration(text, survey.MARKER, system.package_verdict(CONFIGURATION))
+
+
 def keepalived_view(system):
     """(what runs, its own data by instance or None)."""
     daemon = system.daemon()
@@ -140,6 +149,7 @@ def keepalived_view(system):
         "running": daemon is not None,
         "pid": daemon["pid"] if daemon else None,
         "version": system.keepalived_version(),
+        "configuration": whose_configuration(system),
         "scheduler": None,
         "data_read": False,
         "data_problem": None,

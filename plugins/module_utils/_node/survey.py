@@ -21,6 +21,8 @@ __metaclass__ = type
 
 UNIT_PROPERTIES = ("LoadState", "ActiveState", "SubState", "UnitFileState", "Result")
 ABSENT, OURS, SAMPLE, FOREIGN = "absent", "ours", "sample", "foreign"
+# By this word a configuration of this collection is known.
+MARKER = "duplex.ha_pair"
 
 _LISTEN = "0A"
 _KEEP = re.compile(r"^\s*KeepConfiguration\s*=\s*(\S+)", re.IGNORECASE | re.MULTILINE)
@@ -62,9 +64,7 @@ def parse_listeners(text, version):
         address, _colon, port = words[1].partition(":")
         # The kernel prints the address as 32-bit words of the machine's own byte order.
         packed = binascii.unhexlify(address)
-        native = b"".join(
-            struct.pack("=I", number) for number in struct.unpack(">%dI" % (len(packed) // 4), packed)
-        )
+        native = b"".join(struct.pack("=I", number) for number in struct.unpack(">%dI" % (len(packed) // 4), packed))
         family = socket.AF_INET if version == 4 else socket.AF_INET6
         found.append((socket.inet_ntop(family, native), int(port, 16), int(words[9])))
     return found

@@ -282,6 +282,11 @@ class System(object):
         code, out, err = self._run(["keepalived", "--version"])[:3]
         return keepalived_data.parse_version(out + err) if code == 0 else None
 
+    def package_verdict(self, path):
+        """(return code, output) of rpm about a file that its package may have brought; None where there is no rpm."""
+        code, out, _err = self._run(["rpm", "--verify", "--file", path])[:3]
+        return None if code in (126, 127) else (code, out)
+
     def service_result(self):
         """systemd's word on why keepalived ended; None where it does not say or the service is active."""
         asked = ["systemctl", "show", "keepalived.service", "-p", "Result", "-p", "ActiveState"]

@@ -30,7 +30,11 @@ SITE_KEYS = (
     "redirect",
     "extra",
 )
-REPOSITORIES = ("distribution", "nginx.org")
+REPOSITORIES = ("distribution", "nginx.org", "epel")
+STREAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*")
+# What has module streams of nginx, and what has none in its own repositories but in EPEL's archive.
+FAMILY_WITH_STREAMS, MAJORS_WITH_STREAMS = "RedHat", ("8", "9")
+MAJORS_WITH_EPEL = ("7",)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 HEADER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
@@ -47,6 +51,16 @@ TLS_DIRECTIVES = {
     "ssl_session_timeout": "1d",
     "ssl_session_tickets": "off",
 }
+
+# What passes requests on to another server.
+PASSES_ON = re.compile(r"(?:^|[\s{;])(?:proxy|fastcgi|uwsgi|scgi|grpc|memcached)_pass\s")
+# The ports of http_port_t and http_cache_port_t on EL 7 to 10: nginx may listen on both.
+POLICY_PORTS = {80, 81, 443, 488, 8008, 8009, 8443, 9000, 8080, 8118, 8123, *range(10001, 10011)}
+# Where the policy gives files to HTTP, or lets everybody read them.
+POLICY_ROOTS = ("/usr", "/var/www")
+# Where the label of nginx would be in the way of others: in all of these, and at the top of those.
+IN_SYSTEM = re.compile(r"/(bin|boot|dev|etc|lib|lib64|proc|root|run|sbin|sys|tmp|var/(log|run|tmp))(/.*)?")
+TOO_WIDE = re.compile(r"/home(/[^/]+)?|/(media|mnt|opt|srv|var)|/var/(cache|lib|opt|spool)")
 
 SITES_CURE = "give a list such as [{name: web, root: /var/www/web}]"
 
@@ -88,12 +102,32 @@ class Site:
 
 
 @dataclass(frozen=True)
+class Selinux:
+    """What SELinux must allow nginx beyond its own policy.
+
+    `connects`: a site passes requests on. `ports` and `roots`: those that the policy does not give to HTTP.
+    """
+
+    connects: bool
+    ports: tuple[int, ...]
+    roots: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Repository:
-    """nginx.org's repository. Exactly one of `key_url` (https) and `key_file` (on the controller) is set."""
+    """Not the distribution's. Exactly one of `key_url` (https) and `key_file` (on the controller) is set."""
 
     url: str
     key_url: str | None
     key_file: str | None
+
+
+NGINX_ORG = Repository("https://nginx.org/packages", "https://nginx.org/keys/nginx_signing.key", None)
+EPEL = Repository(
+    "https://archives.fedoraproject.org/pub/archive/epel/7/$basearch",
+    "https://archives.fedoraproject.org/pub/archive/epel/RPM-GPG-KEY-EPEL-7",
+    None,
+)
 
 
 @dataclass(frozen=True)
@@ -104,6 +138,8 @@ class Model:
     ports: tuple[int, ...]
     tls_paths: tuple[str, ...]
     repository: Repository | None
+    module_stream: str | None
+    selinux: Selinux
     health_path: str
     health_url: str
     node_name: str
@@ -138,6 +174,10 @@ def build_sites(
     repository: object = "distribution",
     repository_url: object = "",
     repository_key_url: object = "",
+    epel_url: object = "",
+    epel_key_url: object = "",
+    module_stream: object = "",
+    manage_selinux: object = True,
     facts: object = None,
 ) -> Model:
     """The complete model; raises InputError with every problem that was found."""
@@ -145,7 +185,17 @@ def build_sites(
     name = _plain(reader, "inventory_hostname", node_name, "give a name such as node-a") or ""
     if isinstance(facts, Mapping):
         _supported(reader, name, facts)
-    source = _repository(reader, repository, repository_url, repository_key_url)
+    wanted = reader.choice("nginx_repository", repository, REPOSITORIES, "give distribution, nginx.org or epel")
+    if wanted == "epel":
+        source = _repository(reader, "nginx_epel", epel_url, epel_key_url, EPEL)
+    elif wanted == "nginx.org":
+        source = _repository(reader, "nginx_repository", repository_url, repository_key_url, NGINX_ORG)
+    else:
+        source = None
+    platform = host_facts.platform(facts) if isinstance(facts, Mapping) else None
+    if wanted == "epel" and platform:
+        _has_epel(reader, *platform)
+    stream = _module_stream(reader, module_stream, wanted, platform)
     header = _header(reader, node_header)
     path = _location(reader, health_path) or ""
     url = _health_url(reader, health_url) or ""
@@ -157,10 +207,12 @@ def build_sites(
     secure = tuple(sorted({port for _index, site in built for port in site.tls_listen}))
     if url and (plain or secure):
         _reachable(reader, url, plain, secure)
+    ports = tuple(sorted({*plain, *secure}))
+    labels = _selinux(reader, built, ports, manage_selinux, facts)
     reader.finish()
     found = tuple(site for _index, site in built)
     tls_paths = tuple(path for site in found if site.tls for path in (site.tls.certificate, site.tls.key))
-    return Model(found, tuple(sorted({*plain, *secure})), tls_paths, source, path, url, name, header)
+    return Model(found, ports, tls_paths, source, stream, labels, path, url, name, header)
 
 
 def _supported(reader: Reader, node: str, facts: Mapping[str, t.Any]) -> None:
@@ -174,24 +226,89 @@ def _supported(reader: Reader, node: str, facts: Mapping[str, t.Any]) -> None:
         reader.refuse(node, f"{distribution} {major} is not supported", f"use one of {host_facts.supported_names()}")
 
 
-def _repository(reader: Reader, given: object, url: object, key: object) -> Repository | None:
-    wanted = reader.choice("nginx_repository", given, REPOSITORIES, "give distribution, or nginx.org")
-    if wanted != "nginx.org":
+def _has_epel(reader: Reader, family: str, distribution: str, major: str) -> None:
+    if family != "RedHat" or major not in MAJORS_WITH_EPEL:
+        reader.refuse(
+            "nginx_repository",
+            f"epel is for EL {' and '.join(MAJORS_WITH_EPEL)}, and this is {distribution} {major}, which has an nginx",
+            "give distribution, or nginx.org",
+        )
+
+
+def _module_stream(
+    reader: Reader, given: object, repository: str | None, platform: tuple[str, str, str] | None
+) -> str | None:
+    place = "nginx_module_stream"
+    if given in (None, ""):
         return None
-    cure = "give one such as https://nginx.org/packages"
-    place = _plain(reader, "nginx_repository_url", url, cure)
-    if place is not None and not re.fullmatch(r"(?:https?://[^/]|file:/).*", place):
-        reader.refuse("nginx_repository_url", f"{shown(place)} is not the URL of a repository", cure)
-    cure = "give an https URL such as https://nginx.org/keys/nginx_signing.key, or the absolute path of a file on the "
-    cure += "controller"
-    source = _plain(reader, "nginx_repository_key_url", key, cure)
+    if isinstance(given, (int, float)) and not isinstance(given, bool):
+        # 1.20 without quotes is 1.2 by the time anybody sees it.
+        reader.refuse(place, f"{given} is a number", f'quote it, such as "{given}"')
+        return None
+    stream = reader.text(place, given, 'give one such as "1.22"')
+    if stream is None:
+        return None
+    if not STREAM.fullmatch(stream):
+        reader.refuse(place, f"{shown(stream)} is not the name of a stream", 'give one such as "1.22"')
+    if repository not in (None, "distribution"):
+        reader.refuse(
+            place,
+            f"is given, and nginx_repository is {repository}, whose nginx is of no stream",
+            "leave it out, or give nginx_repository: distribution",
+        )
+    if platform:
+        family, distribution, major = platform
+        if family != FAMILY_WITH_STREAMS or major not in MAJORS_WITH_STREAMS:
+            reader.refuse(
+                place,
+                f"is given, and {distribution} {major} has no module streams of nginx",
+                "leave it out here; for a newer nginx give nginx_repository: nginx.org",
+            )
+    return stream
+
+
+def _repository(reader: Reader, prefix: str, url: object, key: object, usual: Repository) -> Repository | None:
+    cure = f"give one such as {usual.url}"
+    place = reader.text(f"{prefix}_url", url, cure)
+    # dnf puts the architecture there, and apt would not.
+    if place is not None and UNSAFE.search(place.replace("$basearch", "") if "$basearch" in usual.url else place):
+        reader.refuse(f"{prefix}_url", f"{shown(place)} holds a character that no URL holds", cure)
+    elif place is not None and not re.fullmatch(r"(?:https?://[^/]|file:/).*", place):
+        reader.refuse(f"{prefix}_url", f"{shown(place)} is not the URL of a repository", cure)
+    cure = f"give an https URL such as {usual.key_url}, or the absolute path of a file on the controller"
+    source = _plain(reader, f"{prefix}_key_url", key, cure)
     if source is not None and not re.fullmatch(r"https://[^/].*|/.*", source):
         what = "can be changed on the way, and with it every package" if source.startswith("http://") else "is neither"
-        reader.refuse("nginx_repository_key_url", f"{shown(source)} {what}", cure)
+        reader.refuse(f"{prefix}_key_url", f"{shown(source)} {what}", cure)
     if place is None or source is None:
         return None
     of_file = source.startswith("/")
     return Repository(place.rstrip("/"), None if of_file else source, source if of_file else None)
+
+
+def _selinux(
+    reader: Reader, built: list[tuple[int, Site]], ports: tuple[int, ...], manage: object, facts: object
+) -> Selinux:
+    if not values.flag(reader, "nginx_manage_selinux", manage) or not host_facts.has_selinux(facts):
+        return Selinux(False, (), ())
+    roots = set()
+    for index, site in built:
+        if site.root is None or _is_in(site.root, POLICY_ROOTS):
+            continue
+        if IN_SYSTEM.fullmatch(site.root) or TOO_WIDE.fullmatch(site.root):
+            reader.refuse(
+                f"nginx_sites[{index}].root",
+                f"{shown(site.root)} holds more than a site, and SELinux would have all of it labelled for nginx",
+                "give a directory of its own such as /srv/www/web, or label what nginx is to read yourself and give "
+                "nginx_manage_selinux: false",
+            )
+        roots.add(site.root)
+    connects = any(site.upstream is not None or any(map(PASSES_ON.search, site.extra)) for _index, site in built)
+    return Selinux(connects, tuple(port for port in ports if port not in POLICY_PORTS), tuple(sorted(roots)))
+
+
+def _is_in(path: str, directories: tuple[str, ...]) -> bool:
+    return any(path == directory or path.startswith(f"{directory}/") for directory in directories)
 
 
 def _sites(reader: Reader, given: object, beside: _Beside) -> list[tuple[int, Site]]:

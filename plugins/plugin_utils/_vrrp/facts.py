@@ -64,6 +64,12 @@ def known_capabilities(inventory: Mapping[str, Mapping[str, t.Any]], host: str) 
         return None  # its own plan says so
 
 
+def has_selinux(facts: object) -> bool:
+    """Whether SELinux is on, enforcing or permissive; False without facts."""
+    found = facts.get("selinux") if isinstance(facts, Mapping) else None
+    return isinstance(found, Mapping) and found.get("status") == "enabled"
+
+
 def _details(facts: Mapping[str, t.Any], name: str) -> Mapping[str, t.Any] | None:
     # Ansible replaces dashes in the key of an interface's facts, not in the list of names.
     found = facts.get(name, facts.get(name.replace("-", "_")))

@@ -24,10 +24,22 @@ DEBIAN = {
     "distribution_major_version": "12",
     "distribution_version": "12.9",
 }
+STREAM_8 = {
+    "os_family": "RedHat",
+    "distribution": "CentOS",
+    "distribution_major_version": "8",
+    "distribution_release": "Stream",
+}
 TRACKING = {"service_tracking_name": "app", "service_tracking_health_url": "http://127.0.0.1/health"}
 NGINX = {"nginx_sites": [{"name": "web", "root": "/var/www/web"}]}
 
-# Role, variables, facts that differ, the refusal.
+
+def report_of(whose: str) -> dict[str, t.Any]:
+    """What a node reports whose keepalived.conf is this one's."""
+    return {"vip_owner": {"keepalived": {"configuration": whose}}}
+
+
+# Role, variables (tasks_from: not the preflight), facts that differ, the refusal.
 CASES: list[tuple[str, dict[str, t.Any], dict[str, str], str]] = [
     (
         "node_tools",
@@ -41,6 +53,82 @@ CASES: list[tuple[str, dict[str, t.Any], dict[str, str], str]] = [
         {},
         "localhost: node_tools_python: 'python3' is not an absolute path; give one such as /usr/bin/python3, or auto",
     ),
+    *[
+        (
+            "node_tools",
+            {"node_tools_centos_vault": True},
+            {"os_family": "RedHat", "distribution": "CentOS", "distribution_major_version": major, **release},
+            f"localhost: node_tools_centos_vault: is true, and this is {found}, whose repositories need none; "
+            "it is for CentOS 7 and CentOS 8 Stream, leave it out here",
+        )
+        for major, release, found in (
+            ("9", {"distribution_release": "Stream"}, "CentOS 9 Stream"),
+            ("8", {"distribution_release": "Core"}, "CentOS 8"),
+        )
+    ],
+    (
+        "node_tools",
+        {"node_tools_centos_vault": True, "node_tools_centos_vault_url": "vault.example.com"},
+        STREAM_8,
+        "localhost: node_tools_centos_vault_url: 'vault.example.com' is not a URL; "
+        "give one such as http://vault.centos.org",
+    ),
+    *[
+        (
+            "node_tools",
+            {
+                "tasks_from": "package_refused",
+                "node_tools_package": "nginx",
+                "__node_tools_failure": {"msg": "It failed", "failures": ["No package nginx available."]},
+                **variables,
+            },
+            facts,
+            "localhost: the package nginx cannot be installed (It failed, No package nginx available.); " + cure,
+        )
+        for variables, facts, cure in (
+            (
+                {},
+                {"pkg_mgr": "apt"},
+                'run "apt-get install nginx" on the node to see whether its repositories answer',
+            ),
+            ({"node_tools_package_hint": "do this"}, {"pkg_mgr": "dnf"}, "do this"),
+            (
+                {},
+                {**STREAM_8, "pkg_mgr": "dnf"},
+                "the mirrors of CentOS 8 Stream are gone, set node_tools_centos_vault: true",
+            ),
+            (
+                {"node_tools_centos_vault": True},
+                {**STREAM_8, "pkg_mgr": "dnf"},
+                'run "dnf install nginx" on the node to see whether its repositories answer',
+            ),
+        )
+    ],
+    (
+        "keepalived",
+        {
+            "tasks_from": "selinux_refused",
+            "__keepalived_failure": {"msg": "non-zero return code", "stderr": "Failed to resolve\nsemodule: Failed!"},
+        },
+        {},
+        "localhost: /etc/keepalived/ha_pair.cil: the policy of this node does not take it (Failed to resolve, "
+        'semodule: Failed!); run "semodule --build" on the node to see whether the policy is whole, or set '
+        "keepalived_manage_selinux: false and allow keepalived_t the FIFO in /run/keepalived/ha-pair yourself",
+    ),
+    *[
+        (
+            "keepalived",
+            {"tasks_from": "judge", "keepalived_verify_report": {}, "__keepalived_report": report_of(whose)},
+            {},
+            f"localhost: /etc/keepalived/keepalived.conf: {words}; deploy the node again before anybody starts "
+            "keepalived there",
+        )
+        for whose, words in (
+            ("absent", "is not there"),
+            ("sample", "is the sample of the package, with addresses and a VRID that are not yours"),
+            ("foreign", "was not written by this collection"),
+        )
+    ],
     (
         "service_tracking",
         {**TRACKING, "service_tracking_name": "app.service"},
@@ -122,7 +210,10 @@ ASK = [
         "block": [
             {
                 "name": "Run the preflight",
-                "ansible.builtin.include_role": {"name": "duplex.ha_pair.{{ case.role }}", "tasks_from": "preflight"},
+                "ansible.builtin.include_role": {
+                    "name": "duplex.ha_pair.{{ case.role }}",
+                    "tasks_from": "{{ tasks_from }}",
+                },
             },
             {"name": "Note that nothing was refused", "ansible.builtin.debug": {"msg": "ANSWER {{ case.number }}"}},
         ],
@@ -157,6 +248,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
                 "hosts": "localhost",
                 "gather_facts": False,
                 "vars": {
+                    "tasks_from": "preflight",
                     **variables,
                     "case": {"number": number, "role": role},
                     "ansible_python_interpreter": sys.executable,

@@ -49,11 +49,13 @@ class HookTest(unittest.TestCase):
         self.world, self.said = World(), []
         self.hook = hook.Hook(self.world, self.said.append)
         self.record = state.apply_daemon_running(
-            state.new_record("node-a", "boot", 10.0, ("web",)), {"pid": 1, "since": 9.0}, 11.0)
+            state.new_record("node-a", "boot", 10.0, ("web",)), {"pid": 1, "since": 9.0}, 11.0
+        )
 
     def move(self, word, priority=" 250"):
         self.record = state.apply_event(
-            self.record, state.parse_line('INSTANCE "web" %s%s' % (word, priority)), self.world.clock)
+            self.record, state.parse_line('INSTANCE "web" %s%s' % (word, priority)), self.world.clock
+        )
         self.look()
 
     def look(self, description=None):
@@ -64,11 +66,30 @@ class HookTest(unittest.TestCase):
 
     def test_runs_in_a_unit_of_its_own(self):
         self.move("MASTER")
-        self.assertEqual(self.world.started[0].argv, [
-            "systemd-run", "--quiet", "--wait", "--collect", "--unit=ha-pair-hook-web-1000000",
-            "--description=Hook of the VRRP instance web", "--uid=keepalived_script",
-            "--property=RuntimeMaxSec=30", "--property=TimeoutStopSec=5", "--",
-            "/usr/local/sbin/told", "$$HOME", "web", "UNKNOWN", "MASTER", "250"])
+        self.assertEqual(
+            self.world.started[0].argv,
+            [
+                "systemd-run",
+                "--quiet",
+                "--wait",
+                "--collect",
+                "--unit=ha-pair-hook-web-1000000",
+                "--description=Hook of the VRRP instance web",
+                "--uid=keepalived_script",
+                "--property=RuntimeMaxSec=30",
+                "--property=TimeoutStopSec=5",
+                "--",
+                "/bin/sh",
+                "-c",
+                'exec "$$0" "$$@"',
+                "/usr/local/sbin/told",
+                "$$HOME",
+                "web",
+                "UNKNOWN",
+                "MASTER",
+                "250",
+            ],
+        )
         self.assertEqual(self.said, ["hook of web (UNKNOWN -> MASTER): started as ha-pair-hook-web-1000000.service"])
         self.assertEqual(self.hook.sources(), self.world.started)
 
@@ -95,7 +116,8 @@ class HookTest(unittest.TestCase):
         for _look in range(3):
             self.look()
         self.assertEqual(
-            self.said[1:], ["problem: hook of web (UNKNOWN -> MASTER): failed with 3 (Failed to find executable)"])
+            self.said[1:], ["problem: hook of web (UNKNOWN -> MASTER): failed with 3 (Failed to find executable)"]
+        )
         self.assertEqual((len(self.told()), self.hook.sources()), (1, []))
 
     def test_a_hook_that_runs_too_long(self):
@@ -114,8 +136,9 @@ class HookTest(unittest.TestCase):
         self.world.problem = "systemd-run: not installed"
         self.move("MASTER")
         self.look()
-        self.assertEqual(self.said, ["problem: hook of web (UNKNOWN -> MASTER): cannot be started "
-                                     "(systemd-run: not installed)"])
+        self.assertEqual(
+            self.said, ["problem: hook of web (UNKNOWN -> MASTER): cannot be started (systemd-run: not installed)"]
+        )
 
     def test_without_a_priority_the_configured_one(self):
         self.move("BACKUP", "")
@@ -129,8 +152,9 @@ class HookTest(unittest.TestCase):
     def test_without_a_hook_nothing_is_told(self):
         for description in (None, {"hook": None, "instances": {}}, {"instances": {}}):
             before = self.record
-            self.record = self.hook.look(description, state.apply_event(
-                before, state.parse_line('INSTANCE "web" MASTER 250'), 20.0))
+            self.record = self.hook.look(
+                description, state.apply_event(before, state.parse_line('INSTANCE "web" MASTER 250'), 20.0)
+            )
             self.assertEqual((self.told(), self.record.get("told")), ([], None))
 
     def test_lets_go_of_what_runs(self):

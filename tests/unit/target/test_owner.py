@@ -41,7 +41,7 @@ class Machine(object):
     def __init__(self, held=(), word="MASTER", file_word="MASTER", part=DESCRIPTION):
         self.held, self.word, self.part, self.problem = list(held), word, part, None
         self.answers, self.asked_on = {}, []
-        self.text, self.files, self.clock = None, {}, 100.0
+        self.text, self.files, self.clock, self.verified = None, {}, 100.0, []
         if file_word:
             record = state.apply_event(
                 state.new_record("node-a", "boot-1", 10.0, ["web"]),
@@ -80,6 +80,10 @@ class Machine(object):
 
     def keepalived_version(self):
         return "2.2.7"
+
+    def package_verdict(self, path):
+        self.verified.append(path)
+        return 0, ""
 
     def daemon(self):
         return {"pid": 100, "starttime": 1, "since": 9.0} if self.word else None
@@ -144,6 +148,7 @@ class ObserveTest(unittest.TestCase):
                 "running": True,
                 "pid": 100,
                 "version": "2.2.7",
+                "configuration": "absent",
                 "scheduler": {"policy": "SCHED_RR", "priority": 50},
                 "data_read": True,
                 "data_problem": None,
@@ -278,6 +283,15 @@ class ObserveTest(unittest.TestCase):
             self.assertIn(problem, report["state_file"]["problem"])
             self.assertIsNone(report["instances"]["web"]["file_state"])
             self.assertIsNone(report["instances"]["web"]["agree"])
+
+    def test_whose_configuration_it_is_and_the_package_is_asked_when_it_is_not_ours(self):
+        machine = Machine()
+        machine.files[owner.CONFIGURATION] = "# by duplex.ha_pair"
+        self.assertEqual(observe(machine)["keepalived"]["configuration"], "ours")
+        self.assertEqual(machine.verified, [])
+        machine.files[owner.CONFIGURATION] = "vrrp_instance VI_1 { state MASTER }"
+        self.assertEqual(observe(machine)["keepalived"]["configuration"], "sample")
+        self.assertEqual(machine.verified, [owner.CONFIGURATION])
 
     def test_a_frozen_daemon_is_reported(self):
         machine = Machine()
@@ -579,4 +593,3 @@ class ChecksTest(unittest.TestCase):
 
     def test_without_a_configuration_nothing_is_lost(self):
         self.assertEqual(owner.lost_checks(Machine()), [])
-

@@ -18,10 +18,25 @@ NGINX_ORG = {
     "repository_url": "https://nginx.org/packages",
     "repository_key_url": "https://nginx.org/keys/nginx_signing.key",
 }
+EPEL = {
+    "repository": "epel",
+    "epel_url": "https://archives.fedoraproject.org/pub/archive/epel/7/$basearch",
+    "epel_key_url": "https://archives.fedoraproject.org/pub/archive/epel/RPM-GPG-KEY-EPEL-7",
+}
 REPOSITORY_KEY_CURE = (
     "give an https URL such as https://nginx.org/keys/nginx_signing.key, "
     "or the absolute path of a file on the controller"
 )
+
+
+def system(family: str, name: str, major: str, selinux: str = "disabled") -> dict[str, t.Any]:
+    """The facts of a node that the model reads."""
+    return {
+        "os_family": family,
+        "distribution": name,
+        "distribution_major_version": major,
+        "selinux": {"status": selinux},
+    }
 
 
 def build(sites: object, **given: object) -> Model:
@@ -66,6 +81,8 @@ def test_fills_in_what_is_not_given() -> None:
         "ports": [80],
         "tls_paths": [],
         "repository": None,
+        "module_stream": None,
+        "selinux": {"connects": False, "ports": [], "roots": []},
         "health_path": "/ha-pair/health",
         "health_url": "http://127.0.0.1/ha-pair/health",
         "node_name": "node-a",
@@ -355,13 +372,49 @@ def test_refuses_what_stands_beside_the_sites(given: dict[str, object], problem:
     ("given", "problem"),
     [
         (
-            {"repository": "epel"},
-            ("nginx_repository: 'epel' is not one of distribution, nginx.org; give distribution, or nginx.org"),
+            {"repository": "debian"},
+            "nginx_repository: 'debian' is not one of distribution, nginx.org, epel; "
+            "give distribution, nginx.org or epel",
         ),
         (
             {"repository": "nginx"},
-            "nginx_repository: 'nginx' is not one of distribution, nginx.org; did you mean 'nginx.org'?",
+            "nginx_repository: 'nginx' is not one of distribution, nginx.org, epel; did you mean 'nginx.org'?",
         ),
+        (
+            {**EPEL, "facts": system("RedHat", "Rocky", "9")},
+            "nginx_repository: epel is for EL 7, and this is Rocky 9, which has an nginx; "
+            "give distribution, or nginx.org",
+        ),
+        (
+            {**EPEL, "epel_url": "$releasever"},
+            "nginx_epel_url: '$releasever' holds a character that no URL holds; "
+            "give one such as https://archives.fedoraproject.org/pub/archive/epel/7/$basearch",
+        ),
+        (
+            {**EPEL, "epel_key_url": "RPM-GPG-KEY-EPEL-7"},
+            "nginx_epel_key_url: 'RPM-GPG-KEY-EPEL-7' is neither; give an https URL such as "
+            "https://archives.fedoraproject.org/pub/archive/epel/RPM-GPG-KEY-EPEL-7, "
+            "or the absolute path of a file on the controller",
+        ),
+        ({"module_stream": 1.22}, 'nginx_module_stream: 1.22 is a number; quote it, such as "1.22"'),
+        (
+            {"module_stream": "1.22/common"},
+            "nginx_module_stream: '1.22/common' is not the name of a stream; give one such as \"1.22\"",
+        ),
+        (
+            {**NGINX_ORG, "module_stream": "1.22"},
+            "nginx_module_stream: is given, and nginx_repository is nginx.org, whose nginx is of no stream; "
+            "leave it out, or give nginx_repository: distribution",
+        ),
+        *[
+            (
+                {"module_stream": "1.22", "facts": system(family, name, major)},
+                f"nginx_module_stream: is given, and {name} {major} has no module streams of nginx; "
+                "leave it out here; for a newer nginx give nginx_repository: nginx.org",
+            )
+            for family, name, major in (("Debian", "Debian", "12"), ("RedHat", "CentOS", "10"))
+        ],
+        ({"manage_selinux": "perhaps"}, "nginx_manage_selinux: 'perhaps' is not true or false; give true or false"),
         (
             {**NGINX_ORG, "repository_url": "nginx.org/packages"},
             (
@@ -464,3 +517,50 @@ def test_names_all_problems_at_once() -> None:
         ),
         "nginx_sites[1].listen[0]: 0 is not a port (1..65535); give a number such as 80",
     ]
+
+
+def test_takes_epel_and_a_stream_where_they_are() -> None:
+    # EL 7 is known by the facts of a node only, which the model of the pair judges.
+    repository = build([site()], **EPEL).repository
+    assert repository is not None
+    assert (repository.url, repository.key_url) == (EPEL["epel_url"], EPEL["epel_key_url"])
+    assert build([site()], module_stream="1.22", facts=system("RedHat", "CentOS", "9")).module_stream == "1.22"
+
+
+ENFORCED = system("RedHat", "CentOS", "9", "enabled")
+
+
+def test_selinux_is_told_what_the_policy_does_not_have() -> None:
+    sites = [
+        site(name="usual", listen=[80, 8443]),
+        site(name="own", listen=[8081], root="/srv/www/own"),
+        {"name": "app", "listen": [8082], "upstream": {"servers": ["192.0.2.21:8080"]}},
+    ]
+    found = build(sites, facts=ENFORCED).selinux
+    assert (found.connects, found.ports, found.roots) == (True, (8081, 8082), ("/srv/www/own",))
+
+
+def test_selinux_is_left_alone_where_nothing_is_needed_or_wanted() -> None:
+    sites = [{"name": "app", "listen": [80, 8081], "upstream": {"servers": ["192.0.2.21:8080"]}}]
+    nothing = (False, (), ())
+    for given in ({"facts": system("RedHat", "CentOS", "9")}, {"facts": ENFORCED, "manage_selinux": False}, {}):
+        found = build(sites, **given).selinux
+        assert (found.connects, found.ports, found.roots) == nothing
+    found = build([site()], facts=ENFORCED).selinux
+    assert (found.connects, found.ports, found.roots) == nothing
+
+
+def test_a_directive_of_extra_reaches_other_servers_too() -> None:
+    passing = "location /app {\n    proxy_pass http://192.0.2.21:8080;\n}"
+    assert build([site(extra=passing)], facts=ENFORCED).selinux.connects
+    assert not build([site(extra="# no proxy_passing here")], facts=ENFORCED).selinux.connects
+
+
+@pytest.mark.parametrize("root", ["/etc/web", "/srv", "/home/someone", "/var", "/var/lib", "/tmp/web"])
+def test_refuses_to_label_more_than_a_site(root: str) -> None:
+    assert refusals([site(root=root)], facts=ENFORCED) == [
+        f"nginx_sites[0].root: '{root}' holds more than a site, and SELinux would have all of it labelled for nginx; "
+        "give a directory of its own such as /srv/www/web, or label what nginx is to read yourself and give "
+        "nginx_manage_selinux: false"
+    ]
+    build([site(root=root)], facts=system("RedHat", "CentOS", "9"))
