@@ -20,11 +20,17 @@ ln -sf /usr/bin/update-alternatives /usr/sbin/alternatives
 ln -sf dnf-3 /usr/bin/dnf
 ln -sf dnf-3 /usr/bin/yum
 
-# Debian's rpm refuses to install before it is told that this is meant. It looks at its own name for its options.
-mkdir -p "${hidden}/rpm"
-mv /usr/bin/rpm "${hidden}/rpm/rpm"
-printf '#!/bin/sh\nexec %s --force-debian "$@"\n' "${hidden}/rpm/rpm" >/usr/bin/rpm
-chmod 0755 /usr/bin/rpm
+# Debian's rpm refuses to install before it is told that this is meant, up to Debian 12. It looks at its own name for its
+# options, so it keeps it.
+if rpm --force-debian --version >/dev/null 2>&1; then
+  mkdir "${hidden}/rpm"
+  mv /usr/bin/rpm "${hidden}/rpm/"
+  printf '#!/bin/sh\nexec %s --force-debian "$@"\n' "${hidden}/rpm/rpm" >/usr/bin/rpm
+  chmod 0755 /usr/bin/rpm
+fi
+# rpm of EL 10 does not yet give scriptlets a world of their own, which an image being built may not have either.
+mkdir -p /etc/rpm
+printf '%%__transaction_unshare %%{nil}\n' >/etc/rpm/macros.el-stand-in
 
 if [ "${major}" -eq 8 ]; then
   # The lab mounts a Python 3.6 where it has one. It runs with the libraries that it was linked with, and takes itself for
@@ -49,8 +55,8 @@ clean_requirements_on_remove=True
 best=$([ "${major}" -ge 8 ] && echo True || echo False)
 skip_if_unavailable=False
 EOF
-# One wants a repository of its own, the other speaks of leaves after each installation.
-for plugin in local show_leaves; do
+# One wants a repository of its own, one speaks of leaves after each installation, one misses a module of Python.
+for plugin in local show_leaves system_upgrade; do
   rm -f "${packages}/dnf-plugins/${plugin}.py" "/etc/dnf/plugins/${plugin}.conf"
 done
 
@@ -65,7 +71,8 @@ dnf --quiet --assumeyes --releasever="${major}" --setopt=module_platform_id="pla
 dnf --quiet --assumeyes install firewalld
 dnf --quiet clean all
 # As on a fresh machine, whoever installs first accepts the key.
-"${hidden}/rpm/rpm" --force-debian --erase $("${hidden}/rpm/rpm" -q gpg-pubkey)
+# shellcheck disable=SC2046  # a word each
+rpm --erase $(rpm -q gpg-pubkey)
 
 # Debian's package managers, and what asks them.
 for program in apt apt-cache apt-config apt-get apt-key apt-mark dpkg dpkg-deb dpkg-query; do

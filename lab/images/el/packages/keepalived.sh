@@ -9,11 +9,16 @@ summary 'VRRP and LVS daemon'
 binary
 requires /bin/sh
 
-mkdir -p "${tree}"/usr/sbin "${tree}"/usr/lib/systemd/system "${tree}"/etc/sysconfig "${tree}"/usr/share/man
+mkdir -p "${tree}"/usr/sbin "${tree}"/usr/lib/systemd/system "${tree}"/etc/sysconfig
 cp -a "${debian}/keepalived/usr/sbin/keepalived" "${tree}/usr/sbin/"
 if [ -e "${debian}/keepalived/usr/bin/genhash" ]; then
   mkdir -p "${tree}/usr/bin"
   cp -a "${debian}/keepalived/usr/bin/genhash" "${tree}/usr/bin/"
+fi
+if [ -e "${debian}/keepalived/etc/keepalived/keepalived.config-opts" ]; then
+  # Without it, 2.3 does not tell its version.
+  mkdir -p "${tree}/etc/keepalived"
+  cp -a "${debian}/keepalived/etc/keepalived/keepalived.config-opts" "${tree}/etc/keepalived/"
 fi
 # SELinux' policy of EL knows this directory; it comes with the package, and empty.
 directory /etc/keepalived /usr/libexec/keepalived
