@@ -14,7 +14,9 @@ short_description: Install the programs that run on the nodes of a pair
 description:
   - Installs the check script, the notify handler, the prober, the readiness test and the configuration test of this
     collection, and the command C(ha-pair) that tells a person on the node what it does and why.
-  - They share one archive, which is replaced in one step, so that a check that runs at that moment sees the old
+  - The programs by which a keepalived without file tracking and FIFO looks at state files and tells changes are
+    installed as well.
+  - The others share one archive, which is replaced in one step, so that a check that runs at that moment sees the old
     programs or the new ones and never a mixture.
   - All files belong to root. A file that changed hands or mode is put right as well.
   - The programs are those of the collection that the controller has; the module carries them to the node itself.
@@ -79,6 +81,7 @@ from ansible_collections.duplex.ha_pair.plugins.module_utils._node import (
     http_get,
     journal,
     keepalived_data,
+    lost,
     machine,
     nd,
     netlink,
@@ -93,9 +96,11 @@ from ansible_collections.duplex.ha_pair.plugins.module_utils._node import (
     reasons,
     scripts,
     service,
+    shell_programs,
     state,
     survey,
     system,
+    unordered,
     wording,
 )
 
@@ -115,6 +120,7 @@ MODULES = (
     http_get,
     journal,
     keepalived_data,
+    lost,
     machine,
     nd,
     netlink,
@@ -129,9 +135,11 @@ MODULES = (
     reasons,
     scripts,
     service,
+    shell_programs,
     state,
     survey,
     system,
+    unordered,
     wording,
 )
 

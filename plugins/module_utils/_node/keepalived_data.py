@@ -15,6 +15,7 @@ __metaclass__ = type
 PARENT_NAMES = ("keepalived",)
 
 _SECTION = re.compile(r"^-+< (.+) >-+$")
+_ADDRESSES = re.compile(r"^ +Virtual IP\b")
 _VERSION = re.compile(r"^Keepalived v(\d+(?:\.\d+)+)", re.MULTILINE)
 _POLICIES = {0: "SCHED_OTHER", 1: "SCHED_FIFO", 2: "SCHED_RR", 3: "SCHED_BATCH", 5: "SCHED_IDLE", 6: "SCHED_DEADLINE"}
 
@@ -88,9 +89,18 @@ def _blocks(text):
 
 
 def is_complete(text):
-    """Whether the dump was written to its end: something follows the instances (sockets, trackers, interfaces)."""
+    """Whether the dump was written to its end: something follows the instances (sockets, trackers, interfaces).
+
+    With 1.3, which does not begin with its global definitions, nothing follows: then every instance must have got as
+    far as its addresses. Little comes after them, and whoever asks sees that the file does not grow any more.
+    """
+    if not text.endswith("\n"):
+        return False
     sections = [match.group(1) for match in map(_SECTION.match, text.splitlines()) if match]
-    return text.endswith("\n") and "VRRP Topology" in sections[:-1]
+    if "Global definitions" in sections or "VRRP Topology" in sections[:-1]:
+        return "VRRP Topology" in sections[:-1]
+    blocks = [lines for _name, lines in _blocks(text)]
+    return bool(blocks) and all(any(_ADDRESSES.match(line) for line in lines) for lines in blocks)
 
 
 def _number(text):

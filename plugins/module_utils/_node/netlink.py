@@ -24,6 +24,7 @@ _ERROR, _NEW_ADDRESS, _DELETE_ADDRESS = 2, 20, 21
 _REQUEST, _ACKNOWLEDGE, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x200, 0x400
 _ADDRESS, _LOCAL, _CACHE_INFO = 1, 2, 6
 _UNIVERSE, _HOST = 0, 254
+_ADDRESS_NEWS = 0x10 | 0x100  # the groups RTMGRP_IPV4_IFADDR and RTMGRP_IPV6_IFADDR
 _NO_DUPLICATE_DETECTION = 0x2
 _FOR_EVER = 0xFFFFFFFF
 _HEADER = struct.Struct("=IHHII")
@@ -71,17 +72,17 @@ def addition(address, index):
 
 
 def restoration(address, prefix, index):
-    """The message that adds an IPv6 address as keepalived itself does.
+    """The message that adds an address as keepalived itself does.
 
     keepalived takes one that stands already for its own, leaves it as it is and removes it only by its own prefix.
     """
     family, packed = _pack(address)
     attributes = [_attribute(_LOCAL, packed), _attribute(_ADDRESS, packed)]
-    if prefix == 8 * len(packed):
+    six = family == socket.AF_INET6
+    if six and prefix == 8 * len(packed):
         attributes.append(_attribute(_CACHE_INFO, struct.pack("=IIII", 0, _FOR_EVER, 0, 0)))
-    return _message(
-        _NEW_ADDRESS, _CREATE | _EXCLUSIVE, family, prefix, _UNIVERSE, index, attributes, _NO_DUPLICATE_DETECTION
-    )
+    marks = _NO_DUPLICATE_DETECTION if six else 0
+    return _message(_NEW_ADDRESS, _CREATE | _EXCLUSIVE, family, prefix, _UNIVERSE, index, attributes, marks)
 
 
 def result(answer):
@@ -101,6 +102,35 @@ def ask_kernel(message):
         return result(talk.recv(4096))
     finally:
         talk.close()
+
+
+class AddressNews(object):
+    """The kernel's word of every address that comes or goes, as something that select() can wait for."""
+
+    def __init__(self):
+        try:
+            self._talk = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _ROUTE)
+            self._talk.setblocking(False)
+            self._talk.bind((0, _ADDRESS_NEWS))
+        except (IOError, OSError) as exc:
+            raise NodeError("addresses: the kernel does not tell of changes (%s)" % (exc.strerror or exc))
+
+    def fileno(self):
+        return self._talk.fileno()
+
+    def drain(self):
+        """Take what is there. What it says does not count, and not either that some of it was lost."""
+        while True:
+            try:
+                self._talk.recv(65536)
+            except (IOError, OSError) as exc:
+                if exc.errno in (errno.EAGAIN, errno.EWOULDBLOCK):
+                    return
+                if exc.errno not in (errno.ENOBUFS, errno.EINTR):
+                    raise NodeError("addresses: the kernel tells no more of changes (%s)" % (exc.strerror or exc))
+
+    def close(self):
+        self._talk.close()
 
 
 def change(what, make, interface, accepted, ask=ask_kernel, index=interface_index):

@@ -4,8 +4,8 @@
 """The notify handler: keeps an honest record of this node's VRRP state, and does what a dead or frozen daemon cannot.
 
 What comes through the FIFO comes in order, but not everything comes: events are lost while keepalived reloads and when
-nobody reads, and a daemon that is killed cannot report it. So events are news, and the daemon's own data, the process
-table and the kernel are the truth; nothing is replayed.
+nobody reads, and a daemon that is killed cannot report it. From keepalived 1.3 they do not even come in order. So
+events are news, and the daemon's own data, the process table and the kernel are the truth; nothing is replayed.
 One thread, one select(), nothing in it waits for anybody for longer than a moment.
 """
 
@@ -22,7 +22,9 @@ from .errors import NodeError
 from .fifo import Fifo
 from .guard import CHECK_INTERVAL, SETTLE, AddressGuard, disagreements, virtual_addresses
 from .hook import Hook
+from .lost import LostAddresses
 from .system import SCRIPT_ACCOUNT, STATE_DIRECTORY, System, read_text, write_atomically
+from .unordered import Unordered
 
 __metaclass__ = type
 
@@ -31,6 +33,8 @@ TICK = 1.0
 DUMP_TIMEOUT = 1.0
 # How often a daemon that has not reloaded what was deployed is asked whether it has (s); it notes it in the journal.
 DOUBT_INTERVAL = 60.0
+# How soon keepalived is asked what news were true that may come in any order (s): as many as come together count once.
+CONFIRM = 0.2
 
 
 class Handler(object):
@@ -52,6 +56,8 @@ class Handler(object):
         self._daemon, self._killed = None, None
         self._announced = self.record
         self._addresses = AddressGuard(system, self._say, self._try)
+        self._lost = LostAddresses(system, self._say, self._try)
+        self._unordered, self._unconfirmed = Unordered(), False
         self._freeze = frozen.FreezeGuard(system)
         self._hook = Hook(system, self._say)
         self._written = self._checked = self._ticked = None
@@ -81,6 +87,8 @@ class Handler(object):
         if timeout is None:
             due = self._freeze.remaining(self._advert_interval())
             timeout = min(TICK, self._addresses.interval, TICK if due is None else due)
+            if self._unconfirmed and self._reconcile_at is not None:
+                timeout = min(timeout, max(0.0, self._reconcile_at - self._system.monotonic()))
         idle = self._wait(timeout)
         if self._reload:
             self._reload, self._stamp = False, None
@@ -96,6 +104,7 @@ class Handler(object):
 
     def close(self):
         self._addresses.close()
+        self._lost.close()
         self._hook.close()
         self._fifo.close()
         os.close(self._wake_in)
@@ -109,6 +118,7 @@ class Handler(object):
         while True:
             askers = self._addresses.sources()
             sources = self._fifo.descriptors() + list(askers) + self._hook.sources() + [self._wake_out]
+            sources += self._lost.sources()
             try:
                 ready = select.select(sources, [], [], max(0.0, deadline - self._system.monotonic()))[0]
             except (IOError, OSError, select.error) as exc:
@@ -117,6 +127,9 @@ class Handler(object):
                 return False
             if self._wake_out in ready:
                 os.read(self._wake_out, 64)
+            for news in self._lost.sources():
+                if news in ready:
+                    self._try("address news", self._lost.hear)
             for asker, key in askers.items():
                 if asker in ready:
                     ready.remove(asker)
@@ -144,8 +157,11 @@ class Handler(object):
         self._announce(now)
         if tick or lines or self._addresses.active:
             self._addresses.look(self._description, self.record, self._daemon, self._look_again)
-        # Last, for it starts programs.
-        self.record = self._hook.look(self._description, self.record)
+        if tick or self._lost.active:
+            self._lost.look(self._description, self.record, self._daemon, self._look_again)
+        # Last, for it starts programs. It is not told what may not be true.
+        if not self._unconfirmed:
+            self.record = self._hook.look(self._description, self.record)
         self._announce(now)
         if tick:
             self._tell("WATCHDOG=1")
@@ -196,8 +212,11 @@ class Handler(object):
 
     def _ask_keepalived(self, now):
         """Make the record what keepalived says of itself; whether it said anything."""
+        ticks = self._system.ticks()
         dump = self._try("dump", self._system.dump, self._daemon, DUMP_TIMEOUT)
+        self._unconfirmed = False
         if dump is not None:
+            self._unordered.told(ticks)
             self._adverts.told(dump, self._description)
         self.record = state.reconcile(self.record, {"daemon": self._daemon, "instances": dump}, now)
         # What came while the dump was written is newer than the dump.
@@ -238,7 +257,12 @@ class Handler(object):
                 "ignored %d line(s) of the FIFO that are not keepalived's, the first: %s"
                 % (len(junk), json.dumps(junk[0][:80]))
             )
+        events, doubtful = self._unordered.sort(events)
         self.record = state.apply_events(self.record, events, now)
+        if doubtful:
+            soon = self._system.monotonic() + CONFIRM
+            self._reconcile_at = soon if self._reconcile_at is None else min(soon, self._reconcile_at)
+            self._unconfirmed = True
 
     def _look_at_daemon(self, now):
         """Notice a daemon that came or went, whether or not it said so."""
@@ -264,6 +288,7 @@ class Handler(object):
         """Compare with the kernel now and then, and with keepalived's own data when there is a reason to."""
         clock = self._system.monotonic()
         if self._daemon is None:
+            self._unconfirmed = False  # there is nobody to ask
             return
         due = self._reconcile_at is not None and clock >= self._reconcile_at
         if not due:

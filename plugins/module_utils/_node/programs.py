@@ -1,7 +1,7 @@
 # Copyright: duplex.ha_pair contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The programs of a node: this package in one archive, and a launcher for each.
+"""The programs of a node: this package in one archive, a launcher for each, and what has to start faster than that.
 
 One archive, because it is replaced in one step: a check that starts while files are exchanged one by one would find old
 and new ones together and fail, on both nodes at the same time.
@@ -12,6 +12,8 @@ from __future__ import absolute_import, division, print_function
 import io
 import pkgutil
 import zipfile
+
+from .shell_programs import SHELL_PROGRAMS
 
 __metaclass__ = type
 
@@ -74,7 +76,8 @@ def plan(directory, interpreter, files, command=COMMAND):
     launchers = [("%s/%s" % (directory, name), PROGRAMS[name]) for name in sorted(PROGRAMS)]
     for path, module in launchers + [(command, COMMAND_MODULE)]:
         wanted.append((path, 0o755, launcher(directory, interpreter, module).encode("utf-8")))
-    return wanted
+    shell = [("%s/%s" % (directory, name), 0o755, SHELL_PROGRAMS[name].encode("utf-8")) for name in SHELL_PROGRAMS]
+    return wanted[:1] + sorted(shell) + wanted[1:]
 
 
 def contents(data):

@@ -26,12 +26,25 @@ _STATES = {"MASTER": "MASTER", "BACKUP": "BACKUP", "FAULT": "FAULT", "STOP": "ST
 _PRIORITIES = ("MASTER_PRIORITY", "BACKUP_PRIORITY")
 _NOTICES = ("MASTER_RX_LOWER_PRI",)
 _LINE = re.compile(r'^(INSTANCE|GROUP) "(.*)" ([A-Z_]+)(?: (\d+))?$')
+# How a program of ours tells what keepalived 1.3 cannot tell itself: when it was forked goes first.
+_EVENT_LINE = re.compile(r"^EVENT (\d+) (\d+) (.*)$")
 _DAEMON_LINE = re.compile(r"^DAEMON STOPPED(?: ([a-z-]+))?$")
 
 
 def parse_line(line):
-    """The event that a FIFO line tells, None for a line nobody of ours wrote."""
+    """The event that a FIFO line tells, None for a line nobody of ours wrote.
+
+    An event with an `order` may have been overtaken by another one whose order is higher.
+    """
     line = line.strip()
+    sent = _EVENT_LINE.match(line)
+    if sent:
+        event = _parse_change(sent.group(3))
+        return dict(event, order=(int(sent.group(1)), int(sent.group(2)))) if event else None
+    return _parse_change(line)
+
+
+def _parse_change(line):
     daemon = _DAEMON_LINE.match(line)
     if daemon:
         return {"kind": "daemon", "result": daemon.group(1)}

@@ -245,13 +245,18 @@ class System(object):
 
     @staticmethod
     def put_address_back(address, prefix, interface):
-        """Give an interface its IPv6 VIP again: on the loopback, nobody is told by Neighbour Discovery where it is."""
+        """Give an interface a VIP again that keepalived had put there, or would have."""
         netlink.change(
             "putting %s/%d back on %s" % (address, prefix, interface),
             lambda index: netlink.restoration(address, prefix, index),
             interface,
             (errno.EEXIST,),
         )
+
+    @staticmethod
+    def address_news():
+        """A descriptor holder that is readable whenever an address has come or gone; raises NodeError."""
+        return netlink.AddressNews()
 
     @staticmethod
     def make_directory(path, owner="root"):
@@ -358,13 +363,18 @@ class System(object):
         return [pid for pid, process in seen if process and process["ppid"] == parent]
 
     @staticmethod
-    def _epoch(ticks):
-        # Not by btime of /proc/stat: it is cut to whole seconds.
+    def _uptime():
         if hasattr(time, "clock_gettime"):
-            uptime = time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", 7))
-        else:
-            uptime = float((read_text("/proc/uptime") or "0").split()[0])
-        return time.time() - uptime + ticks / float(os.sysconf("SC_CLK_TCK"))
+            return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", 7))
+        return float((read_text("/proc/uptime") or "0").split()[0])
+
+    def _epoch(self, ticks):
+        # Not by btime of /proc/stat: it is cut to whole seconds.
+        return time.time() - self._uptime() + ticks / float(os.sysconf("SC_CLK_TCK"))
+
+    def ticks(self):
+        """Now, as the kernel writes the start of a process."""
+        return int(self._uptime() * os.sysconf("SC_CLK_TCK"))
 
     def dump(self, daemon, timeout):
         """keepalived's own data, asked for by signal and read when it is whole.

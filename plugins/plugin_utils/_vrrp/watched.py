@@ -35,8 +35,8 @@ RAISE_DIRECTORY = f"{STATE_DIRECTORY}/raise"
 
 
 FILE_CHECK_TIMEOUT = 5.0
-"""How long reading a state file may take, in seconds. It takes milliseconds; a node that is too busy for so long to start a
-shell should give the VIP away, one that is for a second should not."""
+"""How long reading a state file may take, in seconds. It takes milliseconds: a node that needs so long to start a shell
+should give the VIP away, one that is busy for a second should not."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import signal
 import stat
 import unittest
 
-from ansible_collections.duplex.ha_pair.plugins.module_utils._node import keepalived_data
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node import frozen, keepalived_data
 
 __metaclass__ = type
 
@@ -34,6 +34,10 @@ def dump(name):
 class DumpTest(unittest.TestCase):
     def test_reads_the_dumps_of_every_version_and_state(self):
         table = [
+            ("1.3.9_master", "MASTER", 250, 1795286604),
+            ("1.3.9_backup", "BACKUP", 248, 1795286603),
+            # It keeps the time of its last change to MASTER or BACKUP.
+            ("1.3.9_fault", "FAULT", 248, 1795286603),
             ("2.1.5_master", "MASTER", 250, 1795249442.664797),
             ("2.1.5_backup", "BACKUP", 248, 1795249445.416110),
             ("2.2.7_master", "MASTER", 250, 1795248997.238449),
@@ -82,6 +86,19 @@ class DumpTest(unittest.TestCase):
         self.assertFalse(keepalived_data.is_complete(""))
         for cut in (10, text.index("VRRP Instance"), text.index("Virtual Router ID"), text.index("------< VRRP Sock")):
             self.assertFalse(keepalived_data.is_complete(text[:cut]), text[cut - 10 : cut])
+
+    def test_the_dump_of_the_oldest_version_ends_with_its_instances(self):
+        text = dump("1.3.9_master")
+        self.assertEqual(frozen.parse_advert_intervals(text), {"web": 0.25})
+        for cut in (10, text.index("VRRP Instance"), text.index("Virtual Router ID"), text.index("   Virtual IP")):
+            self.assertFalse(keepalived_data.is_complete(text[:cut]), text[cut - 10 : cut])
+        self.assertFalse(keepalived_data.is_complete(text[:-1]))
+        second = text[text.index(" VRRP Instance") :].replace("= web", "= mail")
+        group = "------< VRRP Sync groups >------\n VRRP Sync Group = both, MASTER\n   monitor = web\n"
+        for before in ("", group):
+            self.assertTrue(keepalived_data.is_complete(before + text + second))
+            self.assertFalse(keepalived_data.is_complete(before + text + second[: second.index("   Virtual IP")]))
+            self.assertEqual(sorted(keepalived_data.parse_dump(before + text + second)), ["mail", "web"])
 
     def test_a_file_that_anybody_may_have_planted_is_not_trusted(self):
         class Seen(object):

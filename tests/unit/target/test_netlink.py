@@ -6,6 +6,7 @@
 from __future__ import absolute_import, division, print_function
 
 import errno
+import select
 import socket
 import struct
 import unittest
@@ -32,7 +33,58 @@ def answer(number, kind=2):
     return struct.pack("=IHHIIi", 36, kind, 0, 1, 0, -number) + b"\0" * 16
 
 
+class NewsTest(unittest.TestCase):
+    def setUp(self):
+        try:
+            self.news = netlink.AddressNews()
+        except NodeError as exc:
+            self.skipTest(str(exc))
+        self.addCleanup(self.news.close)
+
+    def test_nothing_is_heard_where_nothing_happens(self):
+        self.assertEqual(select.select([self.news], [], [], 0)[0], [])
+        self.news.drain()
+
+    def test_whatever_is_heard_is_taken_once(self):
+        here, there = socket.socketpair()
+        self.addCleanup(there.close)
+        here.setblocking(False)
+        self.news.close()
+        self.news._talk = here
+        for _time in range(3):
+            there.send(b"an address")
+        self.assertEqual(select.select([self.news], [], [], 1)[0], [self.news])
+        self.news.drain()
+        self.assertEqual(select.select([self.news], [], [], 0)[0], [])
+
+    def test_what_was_lost_is_no_reason_to_be_silent(self):
+        class Talk(object):
+            def __init__(self, numbers):
+                self.numbers = numbers
+
+            def recv(self, _size):
+                raise OSError(self.numbers.pop(0), "no")
+
+            def close(self):
+                pass
+
+        self.news.close()
+        self.news._talk = Talk([errno.ENOBUFS, errno.EINTR, errno.EAGAIN])
+        self.news.drain()
+        self.news._talk = Talk([errno.EBADF])
+        with self.assertRaises(NodeError) as caught:
+            self.news.drain()
+        self.assertIn("the kernel tells no more of changes", str(caught.exception))
+
+
 class MessageTest(unittest.TestCase):
+    def test_puts_an_address_back(self):
+        for address, prefix, marks in (("192.0.2.100", 24, 0), ("2001:db8::100", 64, 2)):
+            message = netlink.restoration(address, prefix, 7)
+            family, packed = netlink._pack(address)
+            self.assertEqual(parts(message)[1:], ((family, prefix, 0, 7), {1: packed, 2: packed}))
+            self.assertEqual(struct.unpack_from("=B", message, 18)[0], marks)
+
     def test_takes_an_address_away(self):
         message = netlink.removal("192.0.2.100", 24, 7)
         packed = socket.inet_aton("192.0.2.100")

@@ -56,7 +56,7 @@ class FakeAsker(object):
 
 
 class FakeCommand(object):
-    """Never ends by itself."""
+    """Ends when the test says so."""
 
     def __init__(self):
         self.outcome = None
@@ -69,6 +69,27 @@ class FakeCommand(object):
         return self.outcome
 
 
+class FakeNews(object):
+    """What the kernel would tell of addresses."""
+
+    def __init__(self):
+        self._here, self._there = socket.socketpair()
+        self._here.setblocking(False)
+
+    def tell(self):
+        self._there.send(b"!")
+
+    def fileno(self):
+        return self._here.fileno()
+
+    def drain(self):
+        self._here.recv(100)
+
+    def close(self):
+        self._here.close()
+        self._there.close()
+
+
 class World(object):
     """Time goes only when somebody looks at the clock or the test says so."""
 
@@ -78,10 +99,11 @@ class World(object):
         self.running, self.states, self.result = None, {}, None
         self.held, self.loopback, self.removed, self.askers = [], [], [], []
         self.switches, self.moves, self.process_state, self.killed = 0, True, "S", []
-        self.account, self.commands = None, []
+        self.account, self.commands, self.outcome = None, [], None
         self.dumps, self.dump_problem = 0, None
         self.running_interval, self.put_back = 0.25, []
         self.reloads, self.programs = 0, 1
+        self.news = None
         self.part = {
             "schema": 1,
             "node": "node-a",
@@ -100,6 +122,13 @@ class World(object):
     def monotonic(self):
         self.clock += 0.001
         return self.clock
+
+    def ticks(self):
+        return int(self.clock * 100)
+
+    def address_news(self):
+        self.news = FakeNews()
+        return self.news
 
     def node_name(self):
         return "host"
@@ -189,7 +218,9 @@ class World(object):
 
     def start(self, argv):
         self.commands.append(argv)
-        return FakeCommand()
+        command = FakeCommand()
+        command.outcome = self.outcome
+        return command
 
     def asker(self, _interfaces, _name, _address, _virtual):
         self.askers.append(FakeAsker())
@@ -1117,3 +1148,134 @@ class PureTest(unittest.TestCase):
         for word, interfaces, expected in table:
             record = {"instances": {"web": {"state": word}, "no addresses": {"state": "MASTER"}}}
             self.assertEqual(guard.disagreements(record, vips, interfaces), expected, (word, interfaces))
+
+
+class UnorderedTest(HandlerCase):
+    """keepalived 1.3: a process for each change, and no look at what becomes of its addresses."""
+
+    def setUp(self):
+        HandlerCase.setUp(self)
+        self.world.part["keepalived"] = {"ordered_events": False, "restores_addresses": False}
+        self.world.part["hook"] = {"command": ["/bin/told"], "user": "nobody", "timeout": 30}
+        self.world.part["instances"]["web"]["master_down_interval"] = 1.0
+        self.world.outcome = (0, "")
+
+    def event(self, ticks, word, pid=50):
+        self.write('EVENT %d %d INSTANCE "web" %s 250' % (ticks, pid, word))
+
+    def test_news_are_confirmed_by_keepalived_itself_and_soon(self):
+        self.world.start_daemon(web="BACKUP")
+        handler = self.handler()
+        asked, now = self.world.dumps, self.world.ticks()
+        self.event(now + 2, "MASTER", 60)
+        self.event(now + 1, "FAULT", 59)
+        handler.cycle(0)
+        # The last one that came is not the last one that was.
+        self.assertEqual((self.web()["state"], self.world.dumps), ("MASTER", asked))
+        # Nobody told of the change to BACKUP.
+        self.world.clock += 0.2
+        self.world.states = {"web": "BACKUP"}
+        handler.cycle()
+        self.assertEqual((self.web()["state"], self.world.dumps), ("BACKUP", asked + 1))
+
+    def test_what_comes_after_keepalived_s_word_and_was_before_it_is_nothing(self):
+        self.world.start_daemon(web="BACKUP")
+        handler = self.handler()
+        early = self.world.ticks() - 5
+        self.event(self.world.ticks() + 1, "MASTER")
+        handler.cycle(0)
+        self.world.states = {"web": "BACKUP"}
+        self.tick(handler, 0.3)
+        self.event(early, "FAULT")
+        handler.cycle(0)
+        self.assertEqual(self.web()["state"], "BACKUP")
+
+    def test_the_hook_is_told_only_what_keepalived_confirms(self):
+        self.world.start_daemon(web="BACKUP")
+        handler = self.handler()
+        del self.world.commands[:]
+        self.event(self.world.ticks() + 1, "MASTER")
+        handler.cycle(0)
+        self.assertEqual(self.world.commands, [])
+        self.tick(handler, 0.3)
+        self.assertEqual(self.world.commands, [])  # it was BACKUP all the time
+        self.world.states = {"web": "MASTER"}
+        self.event(self.world.ticks() + 1, "MASTER")
+        handler.cycle(0)
+        self.tick(handler, 0.3)
+        self.assertEqual([argv[-4:] for argv in self.world.commands], [["web", "BACKUP", "MASTER", "250"]])
+
+    def test_a_daemon_that_is_gone_confirms_nothing_and_nobody_waits_for_it(self):
+        self.world.start_daemon(web="MASTER")
+        handler = self.handler()
+        del self.world.commands[:]
+        self.event(self.world.ticks() + 1, "BACKUP")
+        self.world.running = None
+        handler.cycle(0)
+        self.tick(handler)
+        self.assertEqual([argv[-4:-1] for argv in self.world.commands], [["web", "MASTER", "CRASHED"]])
+
+    def lost(self):
+        """A handler of a MASTER that has its address no more."""
+        self.world.start_daemon(web="MASTER")
+        self.world.held = [VIP]
+        handler = self.handler()
+        for _second in range(4):
+            self.tick(handler)
+        self.assertEqual(self.world.put_back, [])
+        self.world.held = []
+        self.world.news.tell()
+        return handler
+
+    def test_an_address_that_somebody_removes_is_put_back_at_once(self):
+        handler = self.lost()
+        handler.cycle(0)
+        self.assertEqual(self.world.put_back, [(VIP, 24, "eth0")])
+        line = "%s was gone from eth0 although keepalived here is MASTER, and keepalived does not notice that: put back"
+        self.assertIn(line % VIP, self.said)
+
+    def test_not_more_often_than_every_five_seconds(self):
+        handler = self.lost()
+        for _tenth in range(100):
+            self.world.held = []
+            self.world.news.tell()
+            self.tick(handler, 0.1)
+        self.assertIn(len(self.world.put_back), (2, 3))
+
+    def test_without_the_kernel_s_word_it_is_found_later(self):
+        handler = self.lost()
+        self.world.news.drain()
+        for _second in range(6):
+            self.tick(handler)
+        self.assertEqual(self.world.put_back, [(VIP, 24, "eth0")])
+
+    def test_not_for_a_node_that_has_just_given_way(self):
+        handler = self.lost()
+        self.world.states = {"web": "BACKUP"}
+        for _second in range(6):
+            self.tick(handler)
+        self.assertEqual(self.world.put_back, [])
+
+    def test_not_without_keepalived_s_own_word(self):
+        handler = self.lost()
+        self.world.dump_problem = "frozen"
+        for _second in range(3):
+            self.tick(handler)
+        self.assertEqual(self.world.put_back, [])
+
+    def test_not_while_the_address_is_about_to_come(self):
+        self.world.start_daemon(web="MASTER")
+        handler = self.handler()
+        self.tick(handler)
+        self.assertEqual(self.world.put_back, [])
+        for _second in range(3):
+            self.tick(handler)
+        self.assertEqual(self.world.put_back, [(VIP, 24, "eth0")])
+
+    def test_a_keepalived_that_sees_to_it_itself_is_left_alone(self):
+        self.world.part["keepalived"]["restores_addresses"] = True
+        self.world.start_daemon(web="MASTER")
+        handler = self.handler()
+        for _second in range(10):
+            self.tick(handler)
+        self.assertEqual((self.world.put_back, self.world.news), ([], None))

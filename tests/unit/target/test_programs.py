@@ -13,7 +13,7 @@ import tempfile
 import unittest
 
 from ansible_collections.duplex.ha_pair.plugins.module_utils import _node
-from ansible_collections.duplex.ha_pair.plugins.module_utils._node import programs
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node import programs, shell_programs
 
 try:
     from ansible.module_utils import basic
@@ -136,7 +136,8 @@ class ModuleTest(unittest.TestCase):
 
     def test_all_of_it_once(self):
         first = self.run_module()
-        self.assertEqual((first["changed"], len(first["files"])), (True, len(programs.PROGRAMS) + 2))
+        several = len(programs.PROGRAMS) + len(shell_programs.SHELL_PROGRAMS)
+        self.assertEqual((first["changed"], len(first["files"])), (True, several + 2))
         self.assertEqual(first["files"][-1], self.command)
         self.assertEqual(self.run_module(), {"changed": False, "files": [], "diff": []})
 

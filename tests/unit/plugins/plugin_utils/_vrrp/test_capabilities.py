@@ -87,7 +87,9 @@ def test_all_that_the_oldest_version_does_without_is_said() -> None:
 
 @pytest.mark.parametrize("version", ["1.2.13", "1.3.4", "1.3.9", "2.0.10"])
 def test_refuses_a_version_that_nobody_has_looked_at(version: str) -> None:
-    with pytest.raises(InputError, match=f"{re.escape(version)} is neither 1\\.3\\.5 nor 2\\.1\\.0 or newer; take that"):
+    with pytest.raises(
+        InputError, match=f"{re.escape(version)} is neither 1\\.3\\.5 nor 2\\.1\\.0 or newer; take that"
+    ):
         capabilities(version)
 
 
