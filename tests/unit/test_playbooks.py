@@ -1,0 +1,22 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every playbook keeps to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+PLAYBOOKS = sorted((Path(__file__).resolve().parents[2] / "playbooks").glob("*.yml"))
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.name)
+def test_nothing_runs_once_in_a_play_before_facts_are_gathered(path: Path) -> None:
+    # ansible-core 2.21 gives all hosts without facts one dictionary for those to come (ansible/ansible#87492).
+    plays = yaml.safe_load(path.read_text(encoding="utf-8"))
+    gathering = [number for number, play in enumerate(plays) if play.get("gather_facts", True)]
+    before = plays[: max(gathering, default=0)]
+    assert [play["name"] for play in before if not play.get("gather_facts", True) and "run_once" in str(play)] == []
