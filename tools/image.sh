@@ -21,6 +21,8 @@ set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
 context=${root}/lab/images
+# What keepalived of EL 7 knows.
+words=${root}/plugins/plugin_utils/_vrrp/keywords/1.3.5.txt
 repository=ha-pair-lab
 pull_timeout=${HA_PAIR_LAB_PULL_TIMEOUT:-120}
 label=duplex.ha_pair.image
@@ -87,7 +89,10 @@ own() { [ "$1" != "${lab_os}" ] || printf '%s' "$2"; }
 ingredients() {
   case "$1" in
     debian*) cat "${context}/Dockerfile" ;;
-    *) (cd "${context}" && find el real -type f | LC_ALL=C sort | xargs tail -n +1) ;;
+    *)
+      (cd "${context}" && find el real -type f | LC_ALL=C sort | xargs tail -n +1)
+      cat "${words}"
+      ;;
   esac
   own "$1" "${HA_PAIR_LAB_BASE_IMAGE:-}"
 }
@@ -238,8 +243,9 @@ build() {
   say "building ${name} on ${base}"
   mkdir -p "${cache}"
   # BuildKit is not there with every engine, and these files need nothing of it.
-  if ! DOCKER_BUILDKIT=0 docker build --build-arg "BASE_IMAGE=${base}" "${arguments[@]}" --label "${label}=${made_of}" \
-    --label "${label}.recipe=${recipe}" --tag "${name}" "${context}/${recipe#debian}" >"${log}" 2>&1; then
+  if ! tar -c -C "${context}/${recipe#debian}" . -C "${words%/*}" "${words##*/}" \
+    | DOCKER_BUILDKIT=0 docker build --build-arg "BASE_IMAGE=${base}" "${arguments[@]}" --label "${label}=${made_of}" \
+      --label "${label}.recipe=${recipe}" --tag "${name}" - >"${log}" 2>&1; then
     tail -n 20 "${log}" >&2
     die "the image could not be built; the whole log is ${log#"${root}"/}"
   fi

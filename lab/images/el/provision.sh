@@ -17,8 +17,15 @@ ln -sf bash /bin/sh
 groupmod --new-name nobody nogroup
 groupadd --force --system wheel
 ln -sf /usr/bin/update-alternatives /usr/sbin/alternatives
-ln -sf dnf-3 /usr/bin/dnf
 ln -sf dnf-3 /usr/bin/yum
+if [ "${major}" -gt 7 ]; then
+  ln -sf dnf-3 /usr/bin/dnf
+else
+  # There is no dnf by this name, and python is Python 2.
+  rm /usr/bin/dnf
+  ln -sf python2.7 /usr/bin/python2
+  ln -sf python2 /usr/bin/python
+fi
 
 # Debian's rpm refuses to install before it is told that this is meant, up to Debian 12. It looks at its own name for its
 # options, so it keeps it.
@@ -63,13 +70,13 @@ done
 # The system's identity, and with it the repository's description, comes out of the repository.
 rm -f /etc/os-release /usr/lib/os-release /etc/debian_version /etc/issue /etc/issue.net /etc/lsb-release
 rm -f /usr/lib/systemd/system-preset/* /lib/systemd/system-preset/*
-mapfile -t names <"${repository}/installed"
-dnf --quiet --assumeyes --releasever="${major}" --setopt=module_platform_id="platform:el${major}" --disablerepo='*' \
-  --repofrompath="bootstrap,file://${repository}" \
-  --setopt=bootstrap.gpgcheck=1 --setopt=bootstrap.gpgkey="file://${repository}/signing-key.asc" \
+mapfile -t names <"${repository}/appstream/installed"
+dnf-3 --quiet --assumeyes --releasever="${major}" --setopt=module_platform_id="platform:el${major}" --disablerepo='*' \
+  --repofrompath="bootstrap,file://${repository}/appstream" \
+  --setopt=bootstrap.gpgcheck=1 --setopt=bootstrap.gpgkey="file://${repository}/appstream/signing-key.asc" \
   install "${release_package}" "${names[@]}"
-dnf --quiet --assumeyes install firewalld
-dnf --quiet clean all
+dnf-3 --quiet --assumeyes install firewalld
+dnf-3 --quiet clean all
 # As on a fresh machine, whoever installs first accepts the key.
 # shellcheck disable=SC2046  # a word each
 rpm --erase $(rpm -q gpg-pubkey)

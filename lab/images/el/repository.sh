@@ -47,6 +47,11 @@ build_packages
 mkdir doubtful
 mv "${rpms}"/{proper,unsigned,altered}-1-*.rpm doubtful/
 sign "${rpms}"/*.rpm doubtful/{proper,altered}-*.rpm
+if [ "${major}" -eq 7 ]; then
+  mkdir "${rpms}/../epel"
+  mv "${rpms}"/nginx*.rpm "${rpms}/../epel/"
+  index "${rpms}/../epel"
+fi
 index "${rpms}"
 
 # The last byte is of the files' archive, not of the header.

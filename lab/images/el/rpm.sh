@@ -7,7 +7,7 @@
 
 specs=/build/specs
 trees=/build/trees
-rpms=/repository
+rpms=/repository/appstream
 mkdir -p "${specs}" "${trees}" "${rpms}"
 
 debian=/build/debian

@@ -4,13 +4,23 @@
 # shellcheck shell=bash disable=SC2154
 # Sourced: keepalived, with the sample configuration that EL's package brings, which would speak on the wire.
 
-package keepalived "$(debian_version keepalived)"
+if [ "${major}" -eq 7 ]; then
+  package keepalived 1.3.5 0 "16.standin.el${major}"
+else
+  package keepalived "$(debian_version keepalived)"
+fi
 summary 'VRRP and LVS daemon'
 binary
 requires /bin/sh
 
 mkdir -p "${tree}"/usr/sbin "${tree}"/usr/lib/systemd/system "${tree}"/etc/sysconfig
-cp -a "${debian}/keepalived/usr/sbin/keepalived" "${tree}/usr/sbin/"
+if [ "${major}" -eq 7 ]; then
+  install -D "${debian}/keepalived/usr/sbin/keepalived" "${tree}/usr/libexec/el-stand-in/keepalived"
+  install -m 0644 1.3.5.txt "${tree}/usr/libexec/el-stand-in/keepalived-1.3.5.txt"
+  install keepalived_1_3_5.py "${tree}/usr/sbin/keepalived"
+else
+  install "${debian}/keepalived/usr/sbin/keepalived" "${tree}/usr/sbin/"
+fi
 if [ -e "${debian}/keepalived/usr/bin/genhash" ]; then
   mkdir -p "${tree}/usr/bin"
   cp -a "${debian}/keepalived/usr/bin/genhash" "${tree}/usr/bin/"
@@ -79,6 +89,9 @@ if [ "${major}" -ge 9 ]; then
 else
   type=Type=forking options='$KEEPALIVED_OPTIONS' run=/var/run
 fi
+# A reload is not to take in what a start would refuse.
+reload=
+[ "${major}" -gt 7 ] || reload='ExecReload=/usr/sbin/keepalived --words-only'
 cat >"${tree}/usr/lib/systemd/system/keepalived.service" <<EOF
 [Unit]
 Description=LVS and VRRP High Availability Monitor
@@ -91,6 +104,7 @@ PIDFile=${run}/keepalived.pid
 KillMode=process
 EnvironmentFile=-/etc/sysconfig/keepalived
 ExecStart=/usr/sbin/keepalived ${options}
+${reload}
 ExecReload=/bin/kill -HUP \$MAINPID
 
 [Install]

@@ -5,18 +5,18 @@
 # Sourced: packages that have a name and no files. What every EL machine has comes from Debian by another way and is
 # known to rpm by these; the others are what roles may ask for. All are of one spec file, which takes less time.
 
-installed_names=(bash ca-certificates chkconfig coreutils curl dbus diffutils dnf dnf-plugins-core file findutils gawk
+installed_names=(bash ca-certificates chkconfig coreutils curl dbus diffutils file findutils gawk
   gnupg2 grep gzip hostname ipset iproute iputils less logrotate nftables openssl openssl-libs procps-ng psmisc python3
   rpm rsync sed shadow-utils systemd tar tcpdump tzdata unzip util-linux which)
 available_names=(container-selinux)
 case "${major}" in
   7)
-    installed_names+=(iptables libselinux-python python yum-utils)
+    installed_names+=(iptables libselinux-python python)
     available_names+=(policycoreutils-python)
     ;;
   *)
-    installed_names+=(iptables-nft python3-libselinux)
-    available_names+=(epel-release policycoreutils-python-utils python3-policycoreutils)
+    installed_names+=(dnf dnf-plugins-core iptables-nft python3-libselinux)
+    available_names+=(policycoreutils-python-utils python3-policycoreutils)
     ;;
 esac
 [ "${major}" -ne 8 ] || installed_names+=(platform-python)

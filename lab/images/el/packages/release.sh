@@ -21,6 +21,7 @@ PRETTY_NAME="${name} ${version} (EL-shaped stand-in on Debian ${debian_version_i
 VARIANT="EL-shaped stand-in"
 VARIANT_ID=el-stand-in
 EOF
+# CentOS 7 says no platform.
 sed -i '/^$/d' "${tree}/usr/lib/os-release"
 ln -s ../usr/lib/os-release "${tree}/etc/os-release"
 printf '%s\n' "${release}" >"${tree}/etc/${id}-release"
@@ -36,7 +37,7 @@ cp /build/signing-key.asc "${tree}/etc/pki/rpm-gpg/RPM-GPG-KEY-el-stand-in"
 cat >"${tree}/etc/yum.repos.d/${id}.repo" <<EOF
 [appstream]
 name=${name} ${major} - AppStream (EL-shaped stand-in)
-baseurl=file://${repository}
+baseurl=file://${repository}/appstream
 enabled=1
 gpgcheck=1
 repo_gpgcheck=1
