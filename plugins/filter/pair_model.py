@@ -99,7 +99,7 @@ _value:
       type: list
       elements: dict
     firewall_sources:
-      description: Who may speak VRRP to this node, with C(family) (C(ipv4) or C(ipv6)) and C(address).
+      description: Who may speak VRRP to this node, with C(interface) and C(address).
       type: list
       elements: dict
     programs:

@@ -129,7 +129,7 @@ def _daemon_options(pair: PairInput, os_family: str) -> DaemonOptions:
 
 def _firewall_sources(instances: Sequence[Instance]) -> list[FirewallSource]:
     """The peers of all instances, each once."""
-    peers = [FirewallSource(f"ipv{instance.family}", peer) for instance in instances for peer in instance.peers]
+    peers = [FirewallSource(instance.interface, peer) for instance in instances for peer in instance.peers]
     return list(dict.fromkeys(peers))
 
 

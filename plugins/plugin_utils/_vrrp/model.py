@@ -248,9 +248,9 @@ class DaemonOptions:
 
 @dataclass(frozen=True)
 class FirewallSource:
-    """Who may speak VRRP to this node. family: `ipv4` or `ipv6`, as firewalld calls them."""
+    """Who may speak VRRP to this node, and by which interface its adverts come."""
 
-    family: str
+    interface: str
     address: str
 
 

@@ -28,7 +28,7 @@ class TestBothFamilies:
         web = model.instances[0]
         assert (web.family, web.source, web.peers) == (6, "2001:db8::11", ["2001:db8::12"])
         assert [member.address for member in model.members] == ["2001:db8::11", "2001:db8::12"]
-        assert [vars(source) for source in model.firewall_sources] == [{"family": "ipv6", "address": "2001:db8::12"}]
+        assert [vars(source) for source in model.firewall_sources] == [{"interface": "eth0", "address": "2001:db8::12"}]
 
     def test_keepalived_address6_wins_over_the_facts_and_needs_none_of_a_dead_peer(self, pair: t.Any) -> None:
         def change(hosts: dict[str, dict[str, t.Any]]) -> None:
@@ -42,9 +42,9 @@ class TestBothFamilies:
     def test_two_instances_of_one_pair_may_differ_in_family_and_share_a_vrid(self, pair: t.Any) -> None:
         model = pair.model(six={"vrid": 51, **SIX})
         assert [instance.family for instance in model.instances] == [4, 6]
-        assert [(source.family, source.address) for source in model.firewall_sources] == [
-            ("ipv4", "192.0.2.12"),
-            ("ipv6", "2001:db8::12"),
+        assert [(source.interface, source.address) for source in model.firewall_sources] == [
+            ("eth0", "192.0.2.12"),
+            ("eth0", "2001:db8::12"),
         ]
 
     def test_an_ipv4_address_can_be_excluded_too(self, pair: t.Any) -> None:
