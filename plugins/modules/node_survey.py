@@ -77,6 +77,9 @@ survey:
     units:
       description: By name, each with C(load), C(active), C(sub), C(enabled) and C(result).
       type: dict
+    systemd:
+      description: The version of systemd as a number, such as V(252); null when it does not say.
+      type: int
     tracked:
       description: C(up) or C(down) by the name of the service.
       type: dict
@@ -142,6 +145,7 @@ def main():
                 "configuration": whose,
                 "secret": survey.holds_secret(text),
             },
+            "systemd": System().systemd_version(),
             "units": units,
             "tracked": {name: survey.declared(name) for name in given["tracked"]},
             "files": {path: survey.whose(path, given["marker"]) for path in given["files"]},

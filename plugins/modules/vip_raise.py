@@ -35,7 +35,9 @@ options:
     type: float
     default: 0
   lower_after:
-    description: Lower it again so many seconds after it was raised. V(0) leaves it raised.
+    description:
+      - Lower it again so many seconds after it was raised. V(0) leaves it raised.
+      - Where keepalived only looks at the file every few seconds (version 1.3), it stays raised for at least ten.
     type: float
     default: 0
 attributes:
@@ -114,14 +116,15 @@ def main():
             module.fail_json(msg="%s: %g is negative; give seconds, or 0" % (option, given[option]))
     system = System()
     try:
-        files = raising.raise_files(system.description(), given["instances"])
+        description = system.description()
+        files = raising.raise_files(description, given["instances"])
         changed = raising.apply(
             system,
             module.run_command,
             files,
             given["state"] == "raised",
             given["after"],
-            given["lower_after"],
+            raising.long_enough(description, given["lower_after"]),
             module.check_mode,
         )
     except NodeError as exc:

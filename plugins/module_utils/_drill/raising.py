@@ -19,6 +19,8 @@ from .._node.system import find_program
 __metaclass__ = type
 
 PREFIX = "ha-pair-raise-"
+# Seconds in which a pair has moved once the raise is noticed.
+SHORTEST_RAISE = 5.0
 
 
 def raise_files(description, names=None):
@@ -43,6 +45,12 @@ def raise_files(description, names=None):
             )
         found[path.rpartition("/")[2]] = path
     return found
+
+
+def long_enough(description, seconds):
+    """For how long to raise, so that a keepalived that only looks at the file now and then sees it; 0 stays 0."""
+    noticed = (description or {}).get("keepalived", {}).get("raise_noticed_after", 0.0)
+    return max(seconds, noticed + SHORTEST_RAISE) if seconds and noticed else seconds
 
 
 def unit_name(name):

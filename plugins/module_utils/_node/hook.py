@@ -22,16 +22,36 @@ GRACE = 15.0
 _STOP_TIMEOUT = 5
 
 
-def command_line(hook, unit, instance, old, new, priority):
-    """The argv of systemd-run for one change."""
+# systemd-run waits since 232, bounds the runtime since 229, and forgets failed units since 236.
+_WAITING_SYSTEMD = 236
+_WAIT = """unit=$1
+shift
+systemd-run --quiet "--unit=$unit" "$@" || exit
+while systemctl --quiet is-active "$unit.service"; do sleep 0.2; done
+code=$(systemctl show -p ExecMainStatus "$unit.service")
+# Only a failed one is still there to be forgotten.
+systemctl reset-failed "$unit.service" 2>/dev/null
+exit "${code#*=}"
+"""
+
+
+def command_line(hook, unit, instance, old, new, priority, systemd=None):
+    """The argv of systemd-run for one change; for a systemd (its version) that is too old for that, of what waits."""
     arguments = list(hook["command"]) + [instance, old, new, "0" if priority is None else str(priority)]
+    # systemd would put its own variables there.
+    arguments = [word.replace("$", "$$") for word in arguments]
+    description = "--description=Hook of the VRRP instance %s" % instance
+    if systemd is not None and systemd < _WAITING_SYSTEMD:
+        script = 'exec timeout --kill-after=%d %g "$$0" "$$@"' % (_STOP_TIMEOUT, hook["timeout"])
+        waiting = ["/bin/sh", "-c", _WAIT, "hook", unit, description, "--uid=%s" % hook["user"], "--"]
+        return waiting + ["/bin/sh", "-c", script] + arguments
     return [
         "systemd-run",
         "--quiet",
         "--wait",
         "--collect",
         "--unit=%s" % unit,
-        "--description=Hook of the VRRP instance %s" % instance,
+        description,
         "--uid=%s" % hook["user"],
         "--property=RuntimeMaxSec=%g" % hook["timeout"],
         "--property=TimeoutStopSec=%d" % _STOP_TIMEOUT,
@@ -41,7 +61,7 @@ def command_line(hook, unit, instance, old, new, priority):
         "/bin/sh",
         "-c",
         'exec "$$0" "$$@"',
-    ] + [word.replace("$", "$$") for word in arguments]  # systemd would put its own variables there
+    ] + arguments
 
 
 class Hook(object):
@@ -49,6 +69,7 @@ class Hook(object):
 
     def __init__(self, system, say):
         self._system, self._say = system, say
+        self._systemd = None  # its version, asked for once
         self._running = {}  # instance: [command, when it started, its timeout, what it was told]
 
     def sources(self):
@@ -74,8 +95,10 @@ class Hook(object):
     def _start(self, hook, name, old, new, priority):
         what = "hook of %s (%s -> %s)" % (name, old, new)
         unit = "ha-pair-hook-%s-%d" % (re.sub(r"[^A-Za-z0-9_.-]", "_", name), int(self._system.now() * 1000))
+        if self._systemd is None:
+            self._systemd = self._system.systemd_version()
         try:
-            command = self._system.start(command_line(hook, unit, name, old, new, priority))
+            command = self._system.start(command_line(hook, unit, name, old, new, priority, self._systemd))
         except NodeError as exc:
             self._say("problem: %s: cannot be started (%s)" % (what, exc))
             return

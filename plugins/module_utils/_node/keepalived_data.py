@@ -26,6 +26,12 @@ def parse_version(text):
     return match.group(1) if match else None
 
 
+def parse_systemd_version(text):
+    """219 of what `systemctl --version` prints, None when it is not there."""
+    match = re.match(r"systemd (\d+)", text or "")
+    return int(match.group(1)) if match else None
+
+
 def version_tuple(version):
     """(2, 2, 7) of "2.2.7"."""
     return tuple(int(part) for part in version.split("."))

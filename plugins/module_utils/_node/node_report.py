@@ -87,12 +87,13 @@ class NodeReport(Look):
         if not self.interfaces:
             return []
         problems = []
+        # A keepalived that does not notice does not put it back when it reloads either.
+        restores = self.description.get("keepalived", {}).get("restores_addresses", True)
+        cure = "systemctl reload keepalived" if restores else "see journalctl -u %s, which puts it back" % HANDLER
         for vip in vips:
             problems += vip["problems"]
             if state == "MASTER" and not vip["held"]:
-                problems.append(
-                    "%s is on no interface although this node is MASTER; systemctl reload keepalived" % vip["address"]
-                )
+                problems.append("%s is on no interface although this node is MASTER; %s" % (vip["address"], cure))
             elif state != "MASTER" and vip["held"]:
                 problems.append(
                     "%s is on %s although this node is %s; if the peer holds it as well, two machines answer"

@@ -292,6 +292,11 @@ class System(object):
         code, out, _err = self._run(["rpm", "--verify", "--file", path])[:3]
         return None if code in (126, 127) else (code, out)
 
+    def systemd_version(self):
+        """Its number, None when it does not say."""
+        code, out, _err = self._run(["systemctl", "--version"])[:3]
+        return keepalived_data.parse_systemd_version(out) if code == 0 else None
+
     def service_result(self):
         """systemd's word on why keepalived ended; None where it does not say or the service is active."""
         asked = ["systemctl", "show", "keepalived.service", "-p", "Result", "-p", "ActiveState"]

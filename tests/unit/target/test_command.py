@@ -534,6 +534,16 @@ class ContradictionTest(unittest.TestCase):
             self.problems(world),
             ["192.0.2.10 is on no interface although this node is MASTER; systemctl reload keepalived"],
         )
+        # A reload of keepalived 1.3 does not put it back.
+        world.part["keepalived"] = {"restores_addresses": False}
+        del world.slept[:]
+        self.assertEqual(
+            self.problems(world),
+            [
+                "192.0.2.10 is on no interface although this node is MASTER; see journalctl -u ha-pair-notify.service, "
+                "which puts it back"
+            ],
+        )
         world = World("BACKUP")
         world.held = [("eth0", VIP, 24)]
         self.assertEqual(

@@ -5,6 +5,10 @@
 
 from __future__ import absolute_import, division, print_function
 
+import os
+import shutil
+import subprocess
+import tempfile
 import unittest
 
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node import hook, state
@@ -29,13 +33,16 @@ class Command(object):
 
 class World(object):
     def __init__(self):
-        self.clock, self.started, self.problem = 1000.0, [], None
+        self.clock, self.started, self.problem, self.systemd = 1000.0, [], None, 252
 
     def now(self):
         return self.clock
 
     def monotonic(self):
         return self.clock
+
+    def systemd_version(self):
+        return self.systemd
 
     def start(self, argv):
         if self.problem:
@@ -92,6 +99,56 @@ class HookTest(unittest.TestCase):
         )
         self.assertEqual(self.said, ["hook of web (UNKNOWN -> MASTER): started as ha-pair-hook-web-1000000.service"])
         self.assertEqual(self.hook.sources(), self.world.started)
+
+    def test_an_old_systemd_runs_it_and_a_shell_waits(self):
+        for systemd in (219, 235):
+            self.setUp()
+            self.world.systemd = systemd
+            self.move("MASTER")
+            argv = self.world.started[0].argv
+            self.assertEqual((argv[:2], argv[3:5]), (["/bin/sh", "-c"], ["hook", "ha-pair-hook-web-1000000"]))
+            self.assertEqual(
+                argv[5:],
+                [
+                    "--description=Hook of the VRRP instance web",
+                    "--uid=keepalived_script",
+                    "--",
+                    "/bin/sh",
+                    "-c",
+                    'exec timeout --kill-after=5 30 "$$0" "$$@"',
+                    "/usr/local/sbin/told",
+                    "$$HOME",
+                    "web",
+                    "UNKNOWN",
+                    "MASTER",
+                    "250",
+                ],
+            )
+            self.assertNotIn("--wait", argv[2])
+
+    def test_the_shell_waits_for_the_end_and_tells_how_it_was(self):
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
+        log = os.path.join(directory, "log")
+        programs = {
+            # It is active when first asked, and then not any more.
+            "systemctl": 'echo "systemctl $*" >>%(log)s\ncase "$*" in\n*is-active*) [ ! -e %(log)s.over ] || exit 3; '
+            ': >%(log)s.over ;;\n*show*) echo ExecMainStatus=7 ;;\n*reset-failed*) exit 1 ;;\nesac\n',
+            "systemd-run": 'echo "systemd-run $*" >>%(log)s\n',
+        }
+        for name, text in programs.items():
+            path = os.path.join(directory, name)
+            with open(path, "w") as target:
+                target.write("#!/bin/sh\n" + text % {"log": log})
+            os.chmod(path, 0o755)
+        argv = hook.command_line(HOOK, "unit", "web", "BACKUP", "MASTER", 250, 219)
+        code = subprocess.call(argv, env={"PATH": directory + os.pathsep + os.environ["PATH"]})
+        with open(log) as source:
+            lines = source.read().splitlines()
+        self.assertEqual(code, 7)
+        self.assertTrue(lines[0].startswith("systemd-run --quiet --unit=unit --description=Hook"), lines)
+        self.assertEqual([line.split()[1:3] for line in lines[1:3]], [["--quiet", "is-active"]] * 2)
+        self.assertEqual(lines[3:], ["systemctl show -p ExecMainStatus unit.service", "systemctl reset-failed unit.service"])
 
     def test_one_at_a_time_and_the_newest_next(self):
         self.move("BACKUP")

@@ -53,6 +53,12 @@ class RaisingTest(unittest.TestCase):
         self.assertEqual(read_text(self.path).strip(), "0")
         self.assertFalse(self.apply(False))
 
+    def test_a_short_raise_lasts_until_an_old_keepalived_has_seen_it(self):
+        polled = dict(DESCRIPTION, keepalived={"raise_noticed_after": 5.0})
+        for seconds, expected in ((0.0, 0.0), (3.0, 10.0), (600.0, 600.0)):
+            self.assertEqual(raising.long_enough(polled, seconds), expected)
+            self.assertEqual(raising.long_enough(DESCRIPTION, seconds), seconds)
+
     def test_whatever_was_to_happen_later_is_cancelled(self):
         self.apply(True)
         units = ["ha-pair-raise-web.timer", "ha-pair-raise-web.service"]

@@ -115,6 +115,16 @@ class CommandTest(unittest.TestCase):
         self.assertEqual(system.System(runner).keepalived_version(), "2.2.7")
         self.assertIsNone(system.System(Runner({})).keepalived_version())
 
+    def test_asks_systemd_for_its_version(self):
+        for text, expected in (
+            ("systemd 219\n+PAM +AUDIT", 219),
+            ("systemd 252 (252.39-1~deb12u2)\n+PAM", 252),
+            ("Failed to connect to bus", None),
+        ):
+            runner = Runner({"systemctl --version": (0, text, "")})
+            self.assertEqual(system.System(runner).systemd_version(), expected)
+        self.assertIsNone(system.System(Runner({})).systemd_version())
+
     def test_systemd_says_why_a_service_ended(self):
         for answer, expected in [
             ((0, "Result=signal\nActiveState=failed\n", ""), "signal"),
