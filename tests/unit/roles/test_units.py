@@ -1,0 +1,195 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every unit file says only what the systemd knows that reads it: one that does not is told in its journal at best."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from pathlib import Path
+
+import jinja2
+import pytest
+
+ROLES = Path(__file__).resolve().parents[3] / "roles"
+TEMPLATES = sorted(
+    path for path in ROLES.glob("*/templates/*.j2") if re.search(r"^\[Service\]", path.read_text(), re.M)
+)
+# CentOS 7, EL 8, Debian 11, Debian 12 and EL 9, Debian 13 and EL 10; and around the versions where something begins.
+VERSIONS = [219, 228, 229, 230, 231, 232, 237, 239, 240, 247, 252, 257]
+
+# From the parser of 219 (load-fragment-gperf), and what the NEWS of later versions say.
+OLD: dict[str, set[str]] = {
+    "Unit": {"After", "Before", "BindsTo", "Description", "Wants"},
+    "Service": {
+        "CapabilityBoundingSet",
+        "ExecStart",
+        "ExecStartPre",
+        "ExecStop",
+        "ExecStopPost",
+        "Group",
+        "LimitMEMLOCK",
+        "LimitRTPRIO",
+        "Nice",
+        "NoNewPrivileges",
+        "OOMScoreAdjust",
+        "PermissionsStartOnly",
+        "ProtectHome",
+        "ProtectSystem",
+        "RemainAfterExit",
+        "Restart",
+        "RestartSec",
+        "StartLimitInterval",
+        "SuccessExitStatus",
+        "SyslogIdentifier",
+        "TimeoutStartSec",
+        "TimeoutStopSec",
+        "Type",
+        "User",
+        "WatchdogSec",
+    },
+    "Install": {"WantedBy"},
+}
+FIRST = {
+    ("Service", "AmbientCapabilities"): 229,
+    ("Unit", "StartLimitIntervalSec"): 230,
+    ("Service", "ReadWritePaths"): 231,
+    ("Service", "WatchdogSignal"): 240,
+}
+FIRST_VALUE = {
+    ("TimeoutStartSec", r"infinity"): 229,
+    ("Exec[A-Za-z]+", r"[-@]*\+.*"): 231,
+    ("ProtectSystem", r"strict"): 232,
+    ("Exec[A-Za-z]+", r".*\$(SERVICE_RESULT|EXIT_CODE|EXIT_STATUS)\b.*"): 232,
+}
+LAST = {("Service", "StartLimitInterval"): 229, ("Service", "PermissionsStartOnly"): 239}
+BACKPORTED = {("Service", "AmbientCapabilities"): 219}
+"""What EL has put into an older version."""
+
+
+def unit(template: Path, systemd: int) -> str:
+    """The unit as it is written for a version of systemd."""
+    environment = jinja2.Environment(
+        trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined, autoescape=False
+    )
+    environment.filters["comment"] = lambda text: f"# {text}"
+    environment.filters["bool"] = bool
+    return environment.from_string(template.read_text(encoding="utf-8")).render(
+        ansible_managed="managed",
+        # As ansible-core before 2.19 hands it out.
+        __keepalived_systemd=str(systemd),
+        __keepalived_script_directory="/usr/libexec/keepalived",
+        __keepalived_drop_in_directory="/etc/systemd/system/keepalived.service.d",
+        __keepalived_config_file="/etc/keepalived/keepalived.conf",
+        __keepalived_marker="duplex.ha_pair",
+        __keepalived_model={
+            "state_directory": "/run/keepalived/ha-pair",
+            "notify_fifo": "/run/keepalived/ha-pair/notify.fifo",
+            "script_user": "keepalived_script",
+            "restart_delay": 1.01,
+            "realtime_priority": 50,
+        },
+        __service_tracking_systemd=str(systemd),
+        __service_tracking_service="app.service",
+        __service_tracking_unit="ha-pair-track-app.service",
+        __service_tracking_file="/run/keepalived/ha-pair/track/app",
+        __service_tracking_program_directory="/usr/libexec/keepalived",
+        __service_tracking_stop_sleep=0.25,
+        service_tracking_health_url="http://127.0.0.1/",
+        service_tracking_ready_timeout=30,
+        service_tracking_restart=True,
+        service_tracking_restart_delay=1.0,
+    )
+
+
+def directives(text: str) -> list[tuple[str, str, str]]:
+    """(section, name, value) of every line that says something."""
+    found, section = [], ""
+    for line in text.replace("\\\n", " ").splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif line and not line.startswith("#"):
+            name, _equals, value = line.partition("=")
+            found.append((section, name, value))
+    return found
+
+
+def too_new(section: str, name: str, value: str) -> int:
+    """The first systemd that knows this line; a name that no table has is an error."""
+    if name in OLD.get(section, ()):
+        first = 0
+    else:
+        first = BACKPORTED.get((section, name), FIRST[section, name])
+    # $$ is a dollar sign for a shell.
+    plain = value.replace("$$", "$")
+    values = (
+        since
+        for (names, pattern), since in FIRST_VALUE.items()
+        if re.fullmatch(names, name) and re.fullmatch(pattern, plain)
+    )
+    return max([first, *values])
+
+
+def test_all_units_are_looked_at() -> None:
+    assert {path.name for path in TEMPLATES} >= {
+        "ha-pair-notify.service.j2",
+        "ha-pair-prober.service.j2",
+        "keepalived.service.conf.j2",
+        "service.conf.j2",
+        "track.service.j2",
+    }
+
+
+@pytest.mark.parametrize("systemd", VERSIONS)
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_nothing_is_said_that_this_systemd_does_not_know(template: Path, systemd: int) -> None:
+    found = directives(unit(template, systemd))
+    assert found
+    assert [line for line in found if too_new(*line) > systemd] == []
+    assert [line for line in found if LAST.get(line[:2], systemd) < systemd] == []
+
+
+def values(name: str, template: str, systemd: int) -> list[str]:
+    """All that a template says under a name."""
+    (path,) = (path for path in TEMPLATES if path.name == template)
+    return [value for _section, found, value in directives(unit(path, systemd)) if found == name]
+
+
+@pytest.mark.parametrize("systemd", VERSIONS)
+class TestNothingIsLost:
+    def test_a_crash_says_down_whoever_the_service_runs_as(self, systemd: int) -> None:
+        (crash,) = values("ExecStopPost", "service.conf.j2", systemd)
+        assert crash.endswith("/bin/sh -c 'echo 0 >/run/keepalived/ha-pair/track/app'")
+        pre = values("ExecStartPre", "track.service.j2", systemd)
+        if systemd >= 231:
+            assert crash.startswith("-+/bin/sh ")
+            assert not any("chown" in value for value in pre)
+        else:
+            # The file is given to that account before the service is ever declared up, or it never is.
+            assert crash.startswith("-/bin/sh ")
+            assert "systemctl show -p User app.service" in pre[-1]
+            assert 'chown "$${user:-root}" /run/keepalived/ha-pair/track/app' in pre[-1]
+            assert not pre[-1].startswith("-")
+
+    def test_a_unit_is_never_given_up(self, systemd: int) -> None:
+        for template in TEMPLATES:
+            text = unit(template, systemd)
+            if "Restart=" in text:
+                assert ("StartLimitIntervalSec=0" in text) != ("\nStartLimitInterval=0" in text), template.name
+
+    def test_the_handler_hears_how_keepalived_ended(self, systemd: int) -> None:
+        (told,) = values("ExecStopPost", "keepalived.service.conf.j2", systemd)
+        assert ("$$SERVICE_RESULT" in told) == (systemd >= 232)
+        assert ("systemctl show -p Result keepalived.service" in told) == (systemd < 232)
+        assert '"DAEMON STOPPED $$' in told
+
+    def test_directories_are_there_before_the_prober(self, systemd: int) -> None:
+        if systemd >= 231:
+            (made,) = values("ExecStartPre", "ha-pair-prober.service.j2", systemd)
+            assert made.startswith("+/bin/systemd-tmpfiles ")
+        else:
+            assert values("After", "ha-pair-prober.service.j2", systemd) == ["ha-pair-notify.service"]
+            assert values("PermissionsStartOnly", "ha-pair-notify.service.j2", systemd) == ["true"]
+        # As root it would follow links that the account may have planted.
+        assert values("PermissionsStartOnly", "ha-pair-prober.service.j2", systemd) == []
