@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import typing as t
 from pathlib import Path
 
 import jinja2
@@ -117,10 +116,8 @@ def directives(text: str) -> list[tuple[str, str, str]]:
 
 def too_new(section: str, name: str, value: str) -> int:
     """The first systemd that knows this line; a name that no table has is an error."""
-    if name in OLD.get(section, ()):
-        first = 0
-    else:
-        first = BACKPORTED.get((section, name), FIRST[section, name])
+    is_old = name in OLD.get(section, ())
+    first = 0 if is_old else BACKPORTED.get((section, name), FIRST[section, name])
     # $$ is a dollar sign for a shell.
     plain = value.replace("$$", "$")
     values = (

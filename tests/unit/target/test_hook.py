@@ -148,7 +148,7 @@ class HookTest(unittest.TestCase):
         self.assertEqual(code, 7)
         self.assertTrue(lines[0].startswith("systemd-run --quiet --unit=unit --description=Hook"), lines)
         self.assertEqual([line.split()[1:3] for line in lines[1:3]], [["--quiet", "is-active"]] * 2)
-        self.assertEqual(lines[3:], ["systemctl show -p ExecMainStatus unit.service", "systemctl reset-failed unit.service"])
+        self.assertEqual([line.split()[1] for line in lines[3:]], ["show", "reset-failed"])
 
     def test_one_at_a_time_and_the_newest_next(self):
         self.move("BACKUP")

@@ -216,6 +216,10 @@ class World(object):
         self.killed.append(daemon["pid"])
         self.running, self.result = None, "signal"
 
+    @staticmethod
+    def systemd_version():
+        return 252
+
     def start(self, argv):
         self.commands.append(argv)
         command = FakeCommand()
