@@ -45,9 +45,7 @@ release() {
 }
 
 suite() {
-  local number
-  number=$(release "$1")
-  case "${number}" in
+  case "$(release "$1")" in
     11) printf 'bullseye\n' ;;
     12) printf 'bookworm\n' ;;
     13) printf 'trixie\n' ;;
@@ -100,7 +98,7 @@ ingredients() {
 # Named after its content: a changed Dockerfile or base is another image, an unchanged one is never rebuilt.
 image_name() {
   local os=$1 image
-  suite "${os}" >/dev/null
+  release "${os}" >/dev/null
   image=$(own "${os}" "${HA_PAIR_LAB_IMAGE:-}")
   if [ -n "${image}" ]; then
     printf '%s\n' "${image}"
@@ -193,7 +191,8 @@ choose_base() {
 # What an image is by its own word, for example "debian 12" or "centos 9".
 identity() {
   docker run --rm --entrypoint /bin/cat "$1" /etc/os-release | awk -F= '
-    {gsub(/"/, "", $2)} $1 == "ID" {id = $2} $1 == "VERSION_ID" {sub(/\..*/, "", $2); version = $2} END {print id, version}'
+    {gsub(/"/, "", $2)} $1 == "ID" {id = $2} $1 == "VERSION_ID" {sub(/\..*/, "", $2); version = $2}
+    END {print id == "" ? "no system by its own word" : id " " version}'
 }
 
 # What is made of a base for an OS: debian, el (a stand-in) or real (EL on its own image).
@@ -217,7 +216,7 @@ recipe() {
       return
       ;;
   esac
-  die "HA_PAIR_LAB_BASE_IMAGE=${base} is ${identity:-without a name}, and ${os} is built on an image of" \
+  die "HA_PAIR_LAB_BASE_IMAGE=${base} is ${identity}, and ${os} is built on an image of" \
     "$(shape "${os}"), or on debian $(release "${os}") as a stand-in"
 }
 
@@ -270,16 +269,15 @@ kind() {
       continue
     fi
     case "${os}:$(labelled "${name}" "${label}.recipe" '' '')" in
-      debian*)
-        printf 'node kind: Debian %s container, systemd, keepalived and nginx from Debian; %s\n' "${os#debian}" "${image}"
-        ;;
-      *:real) printf 'node kind: container of a real EL image, programs from its own repositories; no SELinux; %s\n' "${image}" ;;
+      debian*) printf 'node kind: Debian %s container, systemd, keepalived and nginx from Debian; ' "${os#debian}" ;;
+      *:real) printf 'node kind: container of a real EL image, programs from its own repositories; no SELinux; ' ;;
       *)
-        printf 'node kind: EL-shaped stand-in: %s by names, paths, users, units, dnf, rpm and firewalld, programs of %s; %s; %s\n' \
-          "$(shape "${os}")" "Debian $(release "${os}") ($(programs "${os}"))" \
-          'shows what the roles do on EL, not that programs of EL do the same; no SELinux' "${image}"
+        printf 'node kind: EL-shaped stand-in: %s by names, paths, users, units, dnf, rpm and firewalld, ' "$(shape "${os}")"
+        printf 'programs of Debian %s (%s); ' "$(release "${os}")" "$(programs "${os}")"
+        printf 'shows what the roles do on EL, not that programs of EL do the same; no SELinux; '
         ;;
     esac
+    printf '%s\n' "${image}"
   done
 }
 

@@ -6,20 +6,56 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[3] / "tools" / "image.sh"
+ROOT = Path(__file__).resolve().parents[3]
+SCRIPT = ROOT / "tools" / "image.sh"
+SYSTEMS = ("debian11", "debian12", "debian13", "el7", "el8", "el9", "el10", "rocky9")
+
+# An engine that has the image $STUB_PRESENT, whose label of the recipe is $STUB_RECIPE and whose os-release is
+# $STUB_RELEASE, and that builds nothing.
+ENGINE = """#!/bin/sh
+case "$1 $2" in
+  'image inspect')
+    for last; do :; done
+    case "$last" in $STUB_PRESENT) ;; *) echo; exit 1 ;; esac
+    case "$*" in *.recipe*) echo "$STUB_RECIPE" ;; *--format*) echo 'base mine' ;; esac
+    ;;
+  'run --rm') printf "$STUB_RELEASE" ;;
+  build*) tar -t; printf '%s\\n' "$*" >&2 ;;
+  *) exit 1 ;;
+esac
+"""
 
 
-def image(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def image(*words: str, script: Path = SCRIPT, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run tools/image.sh with these variables of the lab and no others."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HA_PAIR_")}
     return subprocess.run(
-        ["bash", SCRIPT, *words], capture_output=True, text=True, check=False, env={**environment, **variables}
+        ["bash", script, *words], capture_output=True, text=True, check=False, env={**environment, **variables}
     )
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What the images are made of, elsewhere, with the engine above; what it is asked to build is in .cache."""
+    for part in ("tools", "lab/images", "plugins/plugin_utils/_vrrp/keywords"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    engine = tmp_path / "bin" / "docker"
+    engine.parent.mkdir()
+    engine.write_text(ENGINE)
+    engine.chmod(0o755)
+    return tmp_path
+
+
+def image_there(checkout: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The same in that checkout."""
+    stub = {"STUB_PRESENT": "", "STUB_RECIPE": "", "STUB_RELEASE": "", "PATH": f"{checkout}/bin:{os.environ['PATH']}"}
+    return image(*words, script=checkout / "tools" / "image.sh", **{**stub, **variables})
 
 
 def name(*words: str, **variables: str) -> str:
@@ -30,10 +66,17 @@ def name(*words: str, **variables: str) -> str:
 
 
 def test_each_os_has_an_image_of_its_own() -> None:
-    names = [name(system) for system in ("debian11", "debian12", "debian13")]
-    assert [found.split("-")[2] for found in names] == ["lab:debian11", "lab:debian12", "lab:debian13"]
+    names = [name(system) for system in SYSTEMS]
+    assert [found.rpartition("-")[0] for found in names] == [f"ha-pair-lab:{system}" for system in SYSTEMS]
     assert name() == names[1]
     assert name(HA_PAIR_LAB_OS="debian13") == names[2]
+
+
+def test_the_name_follows_the_content_and_not_the_place(checkout: Path) -> None:
+    assert image_there(checkout, "name", "el9").stdout.strip() == name("el9")
+    (checkout / "lab/images/el/packages/names.sh").write_text("other names")
+    assert image_there(checkout, "name", "el9").stdout.strip() != name("el9")
+    assert image_there(checkout, "name", "debian12").stdout.strip() == name("debian12")
 
 
 def test_another_base_is_another_image_for_the_labs_os_only() -> None:
@@ -47,12 +90,85 @@ def test_an_image_of_ones_own_is_for_the_labs_os_only() -> None:
     assert name("debian11", **own) == name("debian11")
 
 
+def test_a_stand_in_says_what_it_shows_and_what_it_does_not(checkout: Path) -> None:
+    done = image_there(checkout, "kind", "rocky9")
+    assert done.stdout == (
+        "node kind: EL-shaped stand-in: Rocky Linux 9 by names, paths, users, units, dnf, rpm and firewalld, "
+        "programs of Debian 12 (keepalived 2.2.7, nginx 1.22.1); shows what the roles do on EL, not that programs of EL "
+        f"do the same; no SELinux; image {name('rocky9')} (not built yet)\n"
+    )
+
+
+def test_a_real_image_says_so(checkout: Path) -> None:
+    done = image_there(checkout, "kind", "el9", STUB_PRESENT="ha-pair-lab:el9-*", STUB_RECIPE="real")
+    assert done.stdout == (
+        "node kind: container of a real EL image, programs from its own repositories; no SELinux; "
+        f"image {name('el9')} (base mine)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("system", "release", "recipe", "file"),
+    [
+        ("el9", 'ID="centos"\\nVERSION_ID="9"\\n', "real", "./Dockerfile"),
+        ("el10", 'ID="almalinux"\\nVERSION_ID="10.0"\\n', "real", "./Dockerfile"),
+        ("rocky9", 'ID="rocky"\\nVERSION_ID="9.6"\\n', "real", "./Dockerfile"),
+        ("el9", 'ID=debian\\nVERSION_ID="12"\\n', "el", "./packages/nginx.sh"),
+    ],
+)
+def test_a_base_of_ones_own_is_taken_for_what_it_says(
+    checkout: Path, system: str, release: str, recipe: str, file: str
+) -> None:
+    done = image_there(
+        checkout,
+        "build",
+        system,
+        HA_PAIR_LAB_OS=system,
+        HA_PAIR_LAB_BASE_IMAGE="mine:1",
+        STUB_PRESENT="mine:1",
+        STUB_RELEASE=release,
+    )
+    assert done.returncode == 0, done.stderr
+    built = (checkout / f".cache/image-{system}.log").read_text().splitlines()
+    assert f"--label duplex.ha_pair.image.recipe={recipe} " in built[-1]
+    assert (f"SYSTEM={system}" in built[-1]) == (recipe == "el")
+    assert file in built
+    assert "1.3.5.txt" in built
+
+
+@pytest.mark.parametrize(
+    ("system", "release", "what", "wanted"),
+    [
+        ("el9", 'ID="centos"\\nVERSION_ID="8"\\n', "centos 8", "CentOS Stream 9, or on debian 12"),
+        ("el9", 'ID=debian\\nVERSION_ID="9"\\n', "debian 9", "CentOS Stream 9, or on debian 12"),
+        ("rocky9", 'ID="centos"\\nVERSION_ID="9"\\n', "centos 9", "Rocky Linux 9, or on debian 12"),
+        ("el10", "NAME=none\\n", "no system by its own word", "CentOS Stream 10, or on debian 13"),
+    ],
+)
+def test_refuses_a_base_of_another_system(checkout: Path, system: str, release: str, what: str, wanted: str) -> None:
+    done = image_there(
+        checkout,
+        "build",
+        system,
+        HA_PAIR_LAB_OS=system,
+        HA_PAIR_LAB_BASE_IMAGE="mine:1",
+        STUB_PRESENT="mine:1",
+        STUB_RELEASE=release,
+    )
+    assert done.returncode != 0
+    assert done.stderr == (
+        f"image: error: HA_PAIR_LAB_BASE_IMAGE=mine:1 is {what}, and {system} is built on an image of {wanted} as a "
+        "stand-in\n"
+    )
+
+
 @pytest.mark.parametrize("words", [("name", "debian10"), ("build", "debian10"), ("kind", "debian10")])
 def test_refuses_an_unknown_os(words: tuple[str, ...]) -> None:
     done = image(*words)
     assert done.returncode != 0
     assert done.stderr == (
-        "image: error: 'debian10' is no OS of the lab; say debian11, debian12 or debian13 (HA_PAIR_LAB_OS, lab_os)\n"
+        "image: error: 'debian10' is no OS of the lab; say debian11, debian12, debian13, el7, el8, el9, el10 or rocky9 "
+        "(HA_PAIR_LAB_OS, lab_os)\n"
     )
     assert done.stdout == ""
 
