@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # `artifact.sh build` makes the collection's archive, `artifact.sh install [DIRECTORY]` installs it there and nothing
-# else (scenario `platforms` deploys a pair from there), `artifact.sh test` proves that it and the checkout are found
+# else (scenario `matrix` deploys a pair from there), `artifact.sh test` proves that it and the checkout are found
 # from wherever they are called.
 set -euo pipefail
 # shellcheck source=tools/lib.sh

@@ -6,6 +6,8 @@
 # Takes away what the other targets made: the lab, its images, the engine if it was started here, and every file that
 # git does not know of and this project wrote.
 set -euo pipefail
+# With a lane, .venv would be left.
+unset HA_PAIR_LANE
 # shellcheck source=tools/lib.sh
 source "$(dirname "$0")/lib.sh"
 cd "${root}"
