@@ -24,6 +24,8 @@ DEBIAN = {
     "distribution_major_version": "12",
     "distribution_version": "12.9",
 }
+HERE = Path(__file__).parent
+ROCKY_9 = {"os_family": "RedHat", "distribution": "Rocky", "distribution_major_version": "9"}
 STREAM_8 = {
     "os_family": "RedHat",
     "distribution": "CentOS",
@@ -115,6 +117,21 @@ CASES: list[tuple[str, dict[str, t.Any], dict[str, str], str]] = [
         'semodule: Failed!); run "semodule --build" on the node to see whether the policy is whole, or set '
         "keepalived_manage_selinux: false and allow keepalived_t the FIFO in /run/keepalived/ha-pair yourself",
     ),
+    (
+        "keepalived",
+        {
+            "tasks_from": "preflight_unit",
+            "__keepalived_survey": {
+                "survey": {
+                    "keepalived": {"version": "2.2.8", "configuration": "absent"},
+                    "units": {"keepalived.service": {"load": "not-found"}},
+                }
+            },
+        },
+        {},
+        "localhost: keepalived 2.2.8 is installed and systemd has no keepalived.service; write the unit (the source of "
+        "keepalived has one), or remove that keepalived, and the package is installed",
+    ),
     *[
         (
             "keepalived",
@@ -196,6 +213,45 @@ CASES: list[tuple[str, dict[str, t.Any], dict[str, str], str]] = [
             ),
         )
     ],
+    *[
+        (
+            "nginx",
+            {**NGINX, "nginx_module_stream": "1.22", "packages": packages},
+            {**ROCKY_9, "__nginx_stream_file": str(HERE / file)},
+            f"localhost: nginx_module_stream: is '1.22', and {found}; on one node while the peer serves, run "
+            f'"dnf module reset nginx && dnf module enable nginx:1.22{more}", or {otherwise}',
+        )
+        for packages, file, found, more, otherwise in (
+            (
+                "package nginx is not installed",
+                "nginx.module",
+                "the stream '1.24' is enabled",
+                "",
+                "give nginx_module_stream: '1.24'",
+            ),
+            (
+                "installed nginx 1.24.0 Rocky Enterprise Software Foundation",
+                "nginx.module",
+                "the stream '1.24' is enabled",
+                " && dnf distro-sync 'nginx*'",
+                "give nginx_module_stream: '1.24'",
+            ),
+            (
+                "installed nginx 1.20.1 Rocky Enterprise Software Foundation",
+                "none",
+                "nginx is installed from none",
+                " && dnf distro-sync 'nginx*'",
+                "leave nginx_module_stream out",
+            ),
+        )
+    ],
+    (
+        "nginx",
+        {**NGINX, "nginx_module_stream": "1.99", "tasks_from": "stream"},
+        ROCKY_9,
+        "localhost: nginx_module_stream: '1.99' cannot be enabled (Error: Problems in request:, missing groups or "
+        'modules: nginx:1.99); "dnf module list nginx" on the node shows which there are',
+    ),
     (
         "nginx",
         {**NGINX, "nginx_ready_timeout": 0},
@@ -239,6 +295,11 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
     for name in ("dpkg-query", "rpm"):
         (where / name).write_text('#!/bin/sh\necho "$PACKAGES"\n', encoding="utf-8")
         (where / name).chmod(0o755)
+    (where / "dnf").write_text(
+        "#!/bin/sh\nprintf 'Error: Problems in request:\\nmissing groups or modules: %s\\n' \"$4\" >&2\nexit 1\n",
+        encoding="utf-8",
+    )
+    (where / "dnf").chmod(0o755)
     plays = []
     for number, (role, variables, facts, _) in enumerate(CASES):
         give = {"name": "Give the facts", "ansible.builtin.set_fact": {**DEBIAN, **facts, "cacheable": True}}
