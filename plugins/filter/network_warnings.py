@@ -11,9 +11,9 @@ author: duplex.ha_pair contributors (@duplex-ha)
 version_added: 0.1.0
 short_description: Tell which network service would take a VIP away
 description:
-  - systemd-networkd and NetworkManager take away addresses that they did not bring themselves, for example when they
-    are restarted. keepalived puts a VIP back, but clients notice.
-  - This says which interfaces are concerned, and the setting that keeps the VIPs where they are.
+  - systemd-networkd takes away addresses that it did not bring itself when it is restarted, NetworkManager when a
+    connection is brought up again or reapplied. keepalived puts a VIP back, but clients may notice.
+  - This says which interfaces are concerned, and where there is one, the setting that keeps the VIPs where they are.
 positional: vips
 options:
   _input:

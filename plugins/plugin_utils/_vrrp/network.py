@@ -15,6 +15,7 @@ def network_warnings(found: Sequence[Mapping[str, t.Any]], interfaces: Collectio
     found: `survey.network` of the module node_survey: `[{interface, manager, file, keeps}, ...]`.
     interfaces: the interfaces on which VIPs stand.
     Sources: systemd.network(5) on KeepConfiguration; keepalived issues 836, 1385, 2479 (networkd), 2564 (nmcli).
+    No setting of NetworkManager keeps an address that it did not bring; the figures stand in docs/failover.md.
     """
     warnings = []
     for entry in found:
@@ -28,8 +29,8 @@ def network_warnings(found: Sequence[Mapping[str, t.Any]], interfaces: Collectio
             )
         else:
             warnings.append(
-                f"{entry['interface']} is managed by {entry['manager']}, which takes the VIPs away when its connection "
-                "is brought up again, until keepalived notices and puts them back; change the connection while the "
-                "other node owns the VIPs"
+                f"{entry['interface']} is managed by {entry['manager']}, which takes the VIPs away for some "
+                "hundredths of a second when its connection is brought up again or reapplied, until keepalived puts "
+                "them back; change the connection while the other node owns the VIPs"
             )
     return warnings

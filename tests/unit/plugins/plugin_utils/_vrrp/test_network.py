@@ -32,8 +32,9 @@ def test_networkd_is_told_with_its_cure() -> None:
 
 def test_network_manager_is_told_with_its_cure() -> None:
     assert network_warnings(found(manager="NetworkManager", file=None), {"eth0"}) == [
-        "eth0 is managed by NetworkManager, which takes the VIPs away when its connection is brought up again, until "
-        "keepalived notices and puts them back; change the connection while the other node owns the VIPs"
+        "eth0 is managed by NetworkManager, which takes the VIPs away for some hundredths of a second when its "
+        "connection is brought up again or reapplied, until keepalived puts them back; change the connection while the "
+        "other node owns the VIPs"
     ]
 
 
