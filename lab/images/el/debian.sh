@@ -20,17 +20,19 @@ case "${suite}" in
     repackaged+=(nginx-core)
     # The Python of EL 7's tools.
     programs+=(python2.7)
-    without_libraries+=(openjdk-17-jre-headless libtomcat9-java tomcat9-common libeclipse-jdt-core-java)
+    without_libraries+=(openjdk-17-jre-headless libtomcat9-java tomcat9-common tomcat9
+      libeclipse-jdt-core-java)
     ;;
   bookworm)
     repackaged+=(nginx)
     programs+=(dnf-plugins-core)
-    without_libraries+=(openjdk-17-jre-headless libtomcat9-java libeclipse-jdt-core-java)
+    without_libraries+=(openjdk-17-jre-headless libtomcat9-java tomcat10 libeclipse-jdt-core-java)
     ;;
   trixie)
     repackaged+=(nginx)
     programs+=(dnf-plugins-core)
-    without_libraries+=(openjdk-21-jre-headless libtomcat10-java tomcat10-common tomcat10 libeclipse-jdt-core-java)
+    without_libraries+=(openjdk-21-jre-headless libtomcat9-java libtomcat10-java tomcat10-common tomcat10
+      libeclipse-jdt-core-java)
     ;;
   *)
     printf 'debian: error: the base is %s; bullseye, bookworm and trixie are known\n' "${suite}" >&2

@@ -39,6 +39,12 @@ fi
 mkdir -p /etc/rpm
 printf '%%__transaction_unshare %%{nil}\n' >/etc/rpm/macros.el-stand-in
 
+# Where EL's programs look for authorities. An old Python with a new OpenSSL, which is what EL 8 has here, chokes on the
+# first file.
+mkdir -p /etc/pki/java
+trust extract --format=java-cacerts --filter=ca-anchors --purpose=server-auth /etc/pki/java/cacerts
+[ "${major}" -eq 8 ] || ln -s /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt
+
 if [ "${major}" -eq 8 ]; then
   # The lab mounts a Python 3.6 where it has one. It runs with the libraries that it was linked with, and takes itself for
   # the system's: by the name it is called by it finds /usr/lib/python3.6. Without one, it is the Python of this system.

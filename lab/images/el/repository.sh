@@ -83,3 +83,6 @@ refused unsigned 'unsigned-.* is not signed'
 refused altered 'GPG check FAILED|does not verify'
 printf 'x' >>doubtful/repodata/repomd.xml
 refused proper 'repomd.xml GPG signature verification error'
+
+# Nothing else of this is wanted in a layer.
+rm -r "${specs}" "${trees}" rpmbuild doubtful root "${GNUPGHOME}"

@@ -94,8 +94,8 @@ def test_a_stand_in_says_what_it_shows_and_what_it_does_not(checkout: Path) -> N
     done = image_there(checkout, "kind", "rocky9")
     assert done.stdout == (
         "node kind: EL-shaped stand-in: Rocky Linux 9 by names, paths, users, units, dnf, rpm and firewalld, "
-        "programs of Debian 12 (keepalived 2.2.7, nginx 1.22.1); shows what the roles do on EL, not that programs of EL "
-        f"do the same; no SELinux; image {name('rocky9')} (not built yet)\n"
+        "programs of Debian 12 (keepalived 2.2.7, nginx 1.22.1); shows what the roles do on EL, not that programs of "
+        f"EL do the same; no SELinux; image {name('rocky9')} (not built yet)\n"
     )
 
 
