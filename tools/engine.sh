@@ -4,7 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # The container engine of the lab: `engine.sh start` makes sure that one answers (installs and starts Docker where
-# that is possible and allowed), `engine.sh stop` ends the one that `start` launched, and no other.
+# that is possible and allowed), `engine.sh stop` ends the one that `start` launched, and no other. Podman is refused,
+# also as `docker` of podman-docker: the lab speaks the API of Docker, and none of it was ever tried with another.
 set -euo pipefail
 # shellcheck source=tools/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -41,29 +42,35 @@ cure() {
   printf '%s\n' \
     "  Install and start Docker yourself, then check that 'docker info' answers for this user:" \
     "    Debian, Ubuntu:    sudo apt-get install docker.io && sudo systemctl start docker" \
-    "    Fedora, EL:        install Docker Engine (docker-ce) and: sudo systemctl start docker" \
+    "    EL, Fedora:        sudo dnf install docker-ce && sudo systemctl enable --now docker" \
+    "                       EL has no Docker of its own: Docker's documentation, 'Install Docker Engine on CentOS'," \
+    "                       says how its repository docker-ce-stable is set up. Fedora: moby-engine docker-cli" \
     "    macOS, Windows:    start Docker Desktop" \
     "  A user who is not in the group 'docker' is refused by the engine even when it runs." >&2
 }
 
+# The command of podman-docker, which is what EL installs for whoever asks for docker.
+is_podman() { docker --version 2>/dev/null | grep -qi podman; }
+
+refuse_podman() {
+  printf '%s: error: docker is podman here, and the lab needs Docker itself.\n' "${script}" >&2
+  printf '%s\n' \
+    "  Podman's own containers may stay; only its command by the name of docker has to go:" \
+    "    sudo dnf remove podman-docker" >&2
+  cure
+  exit 1
+}
+
 install_docker() {
-  local family
-  # shellcheck source=/dev/null
-  family=$(. /etc/os-release 2>/dev/null && printf '%s %s' "${ID:-}" "${ID_LIKE:-}")
-  case " ${family} " in
-    *' debian '* | *' ubuntu '*)
-      say "installing docker.io from the distribution's packages"
-      apt_install docker.io
-      ;;
-    *' rhel '* | *' fedora '* | *' centos '*)
-      say "installing Docker with dnf"
-      # Fedora calls the package moby-engine; docker-ce is there when its repository was configured.
-      dnf --quiet --assumeyes install docker-ce || dnf --quiet --assumeyes install moby-engine || return 1
-      ;;
-    *)
-      return 1
-      ;;
-  esac
+  if command -v apt-get >/dev/null; then
+    say "installing docker.io from the distribution's packages"
+    apt_install docker.io
+  elif command -v dnf >/dev/null; then
+    say "installing Docker with dnf"
+    dnf_install docker-ce || dnf_install moby-engine docker-cli
+  else
+    return 1
+  fi
 }
 
 apt_install() {
@@ -71,6 +78,15 @@ apt_install() {
   if ! { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "$@"; } \
     >"${state}/apt.log" 2>&1; then
     tail -n 5 "${state}/apt.log" >&2
+    return 1
+  fi
+}
+
+# docker-ce when Docker's repository was set up, moby-engine on Fedora.
+dnf_install() {
+  mkdir -p "${state}"
+  if ! dnf --assumeyes install "$@" >"${state}/dnf.log" 2>&1; then
+    tail -n 3 "${state}/dnf.log" >&2
     return 1
   fi
 }
@@ -97,6 +113,9 @@ launch() {
 }
 
 start() {
+  if command -v docker >/dev/null && is_podman; then
+    refuse_podman
+  fi
   if command -v docker >/dev/null && answers; then
     say "Docker $(docker info --format '{{.ServerVersion}}') answers, nothing to do"
     return

@@ -122,7 +122,11 @@ sources() {
 }
 
 install_mmdebstrap() {
-  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  if ! command -v apt-get >/dev/null; then
+    die "no registry could be reached for $1, and this system has no mmdebstrap, which would build the base from" \
+      "packages: see that 'docker pull $1' works, or set HA_PAIR_LAB_BASE_IMAGE to an image of $1 that this engine has"
+  fi
+  if [ "$(id -u)" -ne 0 ]; then
     die "no registry could be reached for $1, and mmdebstrap or ${keyring}, which would build the base from" \
       "packages, is missing: install mmdebstrap and debian-archive-keyring, or set HA_PAIR_LAB_BASE_IMAGE to an image" \
       "of $1 that this engine has"

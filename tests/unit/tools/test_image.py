@@ -162,6 +162,49 @@ def test_refuses_a_base_of_another_system(checkout: Path, system: str, release: 
     )
 
 
+@pytest.mark.parametrize(
+    ("apt_get", "problem"),
+    [
+        (
+            False,
+            "no registry could be reached for debian:12, and this system has no mmdebstrap, which would build the base "
+            "from packages: see that 'docker pull debian:12' works, or set HA_PAIR_LAB_BASE_IMAGE to an image of "
+            "debian:12 that this engine has",
+        ),
+        (
+            True,
+            "no registry could be reached for debian:12, and mmdebstrap or "
+            "/usr/share/keyrings/debian-archive-keyring.gpg, which would build the base from packages, is missing: "
+            "install mmdebstrap and debian-archive-keyring, or set HA_PAIR_LAB_BASE_IMAGE to an image of debian:12 "
+            "that this engine has",
+        ),
+    ],
+)
+def test_without_a_registry_and_mmdebstrap_there_is_no_base(checkout: Path, apt_get: bool, problem: str) -> None:
+    for program in [
+        "awk",
+        "basename",
+        "bash",
+        "cat",
+        "cut",
+        "dirname",
+        "find",
+        "mkdir",
+        "sha256sum",
+        "sort",
+        "tail",
+        "timeout",
+        "xargs",
+    ]:
+        (checkout / "bin" / program).symlink_to(shutil.which(program) or program)
+    for program in ["id"] + ["apt-get"] * apt_get:
+        (checkout / "bin" / program).write_text("#!/bin/sh\necho 1000\n")
+        (checkout / "bin" / program).chmod(0o755)
+    done = image_there(checkout, "build", "el9", PATH=str(checkout / "bin"))
+    assert done.returncode != 0
+    assert done.stderr == f"image: no registry can be reached for debian:12\nimage: error: {problem}\n"
+
+
 @pytest.mark.parametrize("words", [("name", "debian10"), ("build", "debian10"), ("kind", "debian10")])
 def test_refuses_an_unknown_os(words: tuple[str, ...]) -> None:
     done = image(*words)
