@@ -103,12 +103,12 @@ def test_all_rows_run_in_their_lanes_after_what_needs_no_nodes() -> None:
     assert found[:5] == [
         f"unit {lane}" for lane in ("2.16-py3.11", "2.16-py3.12", "2.19-py3.11", "2.21-py3.12", "2.21-py3.13")
     ]
-    assert found[5] == "sanity 2.16-py3.11"
-    assert found[6:] == [f"row {row.number} {row.lane}" for row in MATRIX.rows]
+    assert found[5:7] == ["sanity 2.16-py3.11", "sanity 2.21-py3.13"]
+    assert found[7:] == [f"row {row.number} {row.lane}" for row in MATRIX.rows]
 
 
 def test_some_rows() -> None:
-    assert names("2, 1 sanity") == ["sanity 2.16-py3.11", "row 1 2.16-py3.11", "row 2 2.16-py3.12"]
+    assert names("2, 1 sanity")[1:] == ["sanity 2.21-py3.13", "row 1 2.16-py3.11", "row 2 2.16-py3.12"]
     assert names("", "el7") == ["row 1 2.16-py3.11", "row 2 2.16-py3.12"]
     assert names("1", "el7") == ["row 1 2.16-py3.11"]
 
