@@ -32,7 +32,7 @@ LOGS = ROOT / ".cache" / "matrix"
 # The exit code of tools/setup.sh where this machine does not have the lane's Python.
 NO_PYTHON = 3
 # Several times what a row takes; one that hangs must not keep the others from running.
-ROW_TIMEOUT = 1200
+ROW_TIMEOUT = 1800
 # To take a lab down.
 GRACE = 120
 HEADINGS = ("step", "nodes", "core", "python", "target python", "result", "seconds")
