@@ -25,7 +25,10 @@ class Unordered(object):
         self._asked = ticks
 
     def sort(self, events):
-        """(the events without those that came too late, in their order; whether one of them may still be overtaken)."""
+        """(the events without those that came too late, in their order; whether keepalived is to be asked).
+
+        One that stops has nothing more to say.
+        """
         sent = sorted((event for event in events if event and "order" in event), key=lambda event: event["order"])
         kept = []
         for event in events:
@@ -36,7 +39,7 @@ class Unordered(object):
             if not self._is_late(first):
                 self._newest[first["name"]] = first["order"]
                 kept.append(first)
-        return kept, any(event and "order" in event for event in kept)
+        return kept, any(event and "order" in event and event["state"] != "STOPPED" for event in kept)
 
     def _is_late(self, event):
         if self._asked is not None and event["order"][0] < self._asked:

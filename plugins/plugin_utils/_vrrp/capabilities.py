@@ -23,6 +23,8 @@ FIRST_VERSION: dict[str, Version] = {
     "track_file": (2, 1, 0),
     # The new owner has the addresses with its first advert, and not one advert interval after it.
     "prompt_takeover": (2, 0, 0),
+    # preempt_delay also counts after a FAULT, not only after keepalived's start.
+    "delayed_return": (2, 0, 0),
     # An address that somebody removes from its owner is put back.
     "restores_addresses": (2, 0, 0),
     # The VRRP process asks for a real-time scheduler.
@@ -72,6 +74,9 @@ WITHOUT: dict[str, str] = {
     "prompt_takeover": (
         "clients wait one advert interval longer for every takeover, and two when a VIP is handed over from a healthy "
         "owner (a planned switchover, the return of the preferred node)"
+    ),
+    "delayed_return": (
+        "after a FAULT a preferred node stays in it for preempt_delay seconds more, and cannot take over in that time"
     ),
     "notify_fifo": (
         "changes of state are told by a process for each, in no certain order; the notify handler asks keepalived "

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -70,8 +71,13 @@ def build_watched(pair: PairInput, capable: Capabilities, reader: Reader) -> Wat
     files = [file for service in built for file in _service_files(service)]
     files += [_witness_file(witness) for witness in witnesses.values()]
     raised = list(dict.fromkeys(_raise_file(instance) for instance in pair.instances))
-    checks = [] if "track_file" in capable else [_file_check(file, POLLING_INTERVAL) for file in files]
-    checks += [] if "track_file" in capable else [_file_check(file, RAISE_POLLING_INTERVAL) for file in raised]
+    checks = []
+    if "track_file" not in capable:
+        delays = {
+            file.tracker: _return_delay(pair, service.name) for service in built for file in _service_files(service)
+        }
+        checks = [_file_check(file, POLLING_INTERVAL, delays.get(file.tracker, 0.0)) for file in files]
+        checks += [_file_check(file, RAISE_POLLING_INTERVAL) for file in raised]
     return Watched(
         built,
         [probe for probe in probes if probe],
@@ -166,8 +172,25 @@ def _service_files(service: Service) -> list[TrackFile]:
     return files
 
 
-def _file_check(file: TrackFile, interval: float) -> FileCheck:
-    """The script that reads a state file. It is good with a 1 where the file must hold one, or where a 1 raises."""
+def _return_delay(pair: PairInput, service: str) -> float:
+    """For how long the service must be well before this node may take a VIP back on its account, in seconds.
+
+    keepalived 1.3 counts preempt_delay from its start and not from the end of a FAULT (seen on 1.3.9): so the FAULT is
+    made to last. Should the peer fail in that time, nobody serves until it is over.
+    """
+    delays = [
+        instance.preempt_delay
+        for instance in pair.instances
+        if instance.preferred == pair.node and service in (one.name for one in instance.services)
+    ]
+    return max(delays, default=0.0)
+
+
+def _file_check(file: TrackFile, interval: float, delay: float = 0.0) -> FileCheck:
+    """The script that reads a state file. It is good with a 1 where the file must hold one, or where a 1 raises.
+
+    delay: for how long it must read well, in seconds, before it counts as good again.
+    """
     wanted = "one" if file.reverse or file.weight > 0 else "not-one"
     return FileCheck(
         name=file.tracker,
@@ -176,7 +199,7 @@ def _file_check(file: TrackFile, interval: float) -> FileCheck:
         timeout=FILE_CHECK_TIMEOUT,
         # The file is written when something is certain; nothing is gained by reading it twice.
         fall=1,
-        rise=1,
+        rise=max(1, math.ceil(delay / interval)),
         weight=file.weight,
     )
 

@@ -88,6 +88,7 @@ def unit(template: Path, systemd: int) -> str:
             "script_user": "keepalived_script",
             "restart_delay": 1.01,
             "realtime_priority": 50,
+            "capabilities": {"realtime": True},
         },
         __service_tracking_systemd=str(systemd),
         __service_tracking_service="app.service",

@@ -45,6 +45,10 @@ class UnorderedTest(unittest.TestCase):
         kept, doubtful = unordered.sort([news(150, 8, "BACKUP")])
         self.assertEqual((words(kept), doubtful), (["BACKUP"], True))
 
+    def test_who_stops_is_not_asked(self):
+        kept, doubtful = Unordered().sort([news(149, 7, "STOP")])
+        self.assertEqual((words(kept), doubtful), (["STOPPED"], False))
+
     def test_what_comes_in_order_is_left_alone(self):
         ordered = [state.parse_line('INSTANCE "web" %s 250' % word) for word in ("MASTER", "BACKUP")]
         stop, junk = state.parse_line("DAEMON STOPPED success"), None

@@ -39,16 +39,23 @@ class TestStateFiles:
     def test_each_is_read_by_a_script(self, pair: t.Any) -> None:
         text = printed(model(pair, {**PROBED, "witnesses": {"gateway": {"ping": "192.0.2.1"}}}))
         table = {
-            "service_nginx": (f"one {RUN}/track/nginx", 1, 0),
-            "failing_nginx": (f"not-one {RUN}/failing/nginx", 1, 0),
-            "witness_gateway": (f"not-one {RUN}/failing/witness.gateway", 1, -20),
-            "raise_web": (f"one {RUN}/raise/web", 5, 4),
+            "service_nginx": (f"one {RUN}/track/nginx", 1, 5, 0),
+            "failing_nginx": (f"not-one {RUN}/failing/nginx", 1, 5, 0),
+            "witness_gateway": (f"not-one {RUN}/failing/witness.gateway", 1, 1, -20),
+            "raise_web": (f"one {RUN}/raise/web", 5, 1, 4),
         }
-        for name, (words, interval, weight) in table.items():
+        for name, (words, interval, rise, weight) in table.items():
             assert block(text, f"vrrp_script {name}") == (
-                f'script "{STATE} {words}"\ninterval {interval}\ntimeout 5\nfall 1\nrise 1\nweight {weight}'
+                f'script "{STATE} {words}"\ninterval {interval}\ntimeout 5\nfall 1\nrise {rise}\nweight {weight}'
             )
         assert "track_file" not in text
+
+    def test_a_preferred_node_stays_in_fault_as_long_as_it_must_be_well(self, pair: t.Any) -> None:
+        hosts = el7(pair.hosts({**PROBED, "preempt_delay": 2.5}), "node-a", "node-b")
+        rises = {node: [check.rise for check in build_node(hosts, node).file_checks] for node in ("node-a", "node-b")}
+        assert rises == {"node-a": [3, 3, 1], "node-b": [1, 1, 1]}
+        sticky = model(pair, {**PROBED, "mode": "sticky"})
+        assert [check.rise for check in sticky.file_checks] == [1, 1, 1]
 
     def test_the_checks_beside_the_prober_stay(self, pair: t.Any) -> None:
         text = printed(model(pair, PROBED))
