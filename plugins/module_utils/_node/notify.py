@@ -260,7 +260,10 @@ class Handler(object):
         events, doubtful = self._unordered.sort(events)
         self.record = state.apply_events(self.record, events, now)
         if doubtful:
-            soon = self._system.monotonic() + CONFIRM
+            # One that has just started has its first word before it can be asked.
+            since = self._daemon["since"] if self._daemon else None
+            young = SETTLE if since is None else SETTLE - (now - since)
+            soon = self._system.monotonic() + max(CONFIRM, min(young, SETTLE))
             self._reconcile_at = soon if self._reconcile_at is None else min(soon, self._reconcile_at)
             self._unconfirmed = True
 

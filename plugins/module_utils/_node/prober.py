@@ -424,4 +424,6 @@ def main():
     prober = Prober(Node())
     signal.signal(signal.SIGTERM, lambda _signum, _frame: prober.stop())
     signal.signal(signal.SIGINT, lambda _signum, _frame: prober.stop())
-    return prober.run()
+    code = prober.run()
+    # Without the interpreter's own end: threads may still be asking, and Python 2 takes away what they use.
+    os._exit(code)

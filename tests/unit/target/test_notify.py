@@ -1164,6 +1164,11 @@ class UnorderedTest(HandlerCase):
         self.world.part["instances"]["web"]["master_down_interval"] = 1.0
         self.world.outcome = (0, "")
 
+    def handler(self):
+        if self.world.running:
+            self.world.clock += 10  # it has been there for a while
+        return HandlerCase.handler(self)
+
     def event(self, ticks, word, pid=50):
         self.write('EVENT %d %d INSTANCE "web" %s 250' % (ticks, pid, word))
 
@@ -1181,6 +1186,16 @@ class UnorderedTest(HandlerCase):
         self.world.states = {"web": "BACKUP"}
         handler.cycle()
         self.assertEqual((self.web()["state"], self.world.dumps), ("BACKUP", asked + 1))
+
+    def test_one_that_has_just_started_is_asked_when_it_can_answer(self):
+        handler = self.handler()
+        self.world.start_daemon(web="BACKUP")
+        self.event(self.world.ticks(), "BACKUP")
+        handler.cycle(0)
+        self.tick(handler, 0.3)
+        self.assertEqual((self.web()["state"], self.world.dumps), ("BACKUP", 0))
+        self.tick(handler, 0.8)
+        self.assertEqual((self.web()["state"], self.world.dumps), ("BACKUP", 1))
 
     def test_what_comes_after_keepalived_s_word_and_was_before_it_is_nothing(self):
         self.world.start_daemon(web="BACKUP")
