@@ -116,7 +116,7 @@ class Judge(object):
                 flow.words(),
                 flow.name,
             )
-            what += "moment whenever one of them starts"
+            what += "moment whenever one of them boots"
         elif flow.direction == packets.INPUT:
             what = "drops %s, so both nodes would own the VIPs of instance %s" % (flow.words(), flow.name)
         else:

@@ -36,7 +36,7 @@ MISSING = (127, "", "not installed")
 SPLIT = "drops VRRP from the peer %s on eth0, so both nodes would own the VIPs of instance web"
 MOMENT = (
     "drops VRRP from the peer %s on eth0 until the other way has been used, so both nodes own the VIPs of instance web "
-    "for a moment whenever one of them starts"
+    "for a moment whenever one of them boots"
 )
 AT_BOOT = ", and the same in the file that nft reads at boot"
 SAVED = ", and save the rules for the next boot"
@@ -155,7 +155,7 @@ class RecordedTest(unittest.TestCase):
             [
                 "nftables: table inet filter, chain output, policy drop: drops the VRRP that this node sends to "
                 "2001:db8::12 on eth0 until the other way has been used, so both nodes own the VIPs of instance web "
-                "for a moment whenever one of them starts; `nft insert rule inet filter output oifname eth0 ip6 daddr "
+                "for a moment whenever one of them boots; `nft insert rule inet filter output oifname eth0 ip6 daddr "
                 "2001:db8::12 meta l4proto 112 accept`" + AT_BOOT
             ],
         )
