@@ -15,6 +15,7 @@ __metaclass__ = type
 
 _FAMILIES = ((4, "ip", "iptables", "/proc/net/ip_tables_names"), (6, "ip6", "ip6tables", "/proc/net/ip6_tables_names"))
 _NOT_INSTALLED = 127
+_BY_NFT = "(nf_tables)"
 _DEVICES = re.compile(r"\bhook \S+ devices? =? ?(\{[^}]*\}|\S+) priority\b")
 _DORMANT = re.compile(r"^\s*flags [^\n]*\bdormant\b", re.MULTILINE)
 
@@ -89,7 +90,11 @@ class Filters(object):
 
     def _saved(self, family, save, program):
         code, out = self._run([save])[:2]
-        return Saved(out, family, program) if code == 0 else None
+        if code != 0:
+            return None
+        # Versions before 1.8.8 tell their kind only when they are asked for it.
+        by_nft = _BY_NFT in out or (bool(out.strip()) and _BY_NFT in self._run([save, "--version"])[1])
+        return Saved(out, family, program, by_nft)
 
     def _take_over(self, nft, table_family, saved):
         """iptables spells out what nft cannot of the tables that it made itself."""

@@ -301,7 +301,7 @@ def matches(body, packet, sets):
     value = left_value(body.get("left"), packet)
     if value is ABSENT:
         return False
-    operator, right = body.get("op"), body.get("right")
+    operator, right = body.get("op", "=="), body.get("right")
     if operator in ("==", "in"):
         return _is(value, right, sets)
     if operator == "!=":
@@ -319,9 +319,10 @@ class NftRule(Rule):
 
     def judge(self, packet):
         sure = True
-        for expression in self._expressions:
+        for place, expression in enumerate(self._expressions):
             name, body = next(iter(expression.items())) if expression else ("", None)
-            verdicts, holds = self._statement(name, body, packet, sure)
+            last = place == len(self._expressions) - 1
+            verdicts, holds = self._statement(name, body, packet, sure, last)
             if verdicts:
                 return verdicts, not sure or holds is None
             if holds is False:
@@ -329,7 +330,7 @@ class NftRule(Rule):
             sure = sure and holds is True
         return [], True
 
-    def _statement(self, name, body, packet, sure):
+    def _statement(self, name, body, packet, sure, last):
         """(verdicts, whether the packet comes to the next statement)."""
         if name in _VERDICTS:
             return [(_VERDICTS[name], (body or {}).get("target"))], True
@@ -338,7 +339,7 @@ class NftRule(Rule):
         if name == "vmap":
             return self._map(body, packet)
         if name == "xt":
-            return _extension(body or {}, packet)
+            return _extension(body or {}, packet, last)
         if name == "mangle":
             packet.marked = True
         elif name == "notrack":
@@ -371,11 +372,12 @@ class NftRule(Rule):
         return found, None if found else False
 
 
-def _extension(body, packet):
-    """What iptables put in and nft cannot spell out."""
+def _extension(body, packet, last):
+    """What iptables put in and nft cannot spell out; `last` of its rule, it may be a target."""
     name = body.get("name")
     if body.get("type") != "target":
-        return [], None
+        # Versions before 1.0 do not even say whether it is a match.
+        return [(UNKNOWN, None)] if last and name is None else [], None
     if name in _XT_VERDICTS:
         return [(_XT_VERDICTS[name], None)], True
     if name in _XT_MARKING:

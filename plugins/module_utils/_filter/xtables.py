@@ -261,10 +261,10 @@ def _module_holds(packet, name, options):
 
 
 class Saved(object):
-    """What iptables-save printed: `chains` by table, and whether nf_tables is behind it."""
+    """What iptables-save printed. by_nft: whether nf_tables is behind it."""
 
-    def __init__(self, text, family, program):
-        self.by_nft = "(nf_tables)" in text
+    def __init__(self, text, family, program, by_nft=False):
+        self.by_nft = by_nft
         self.tables = {}
         table = None
         for line in text.splitlines():

@@ -305,6 +305,18 @@ COMMIT
             ],
         )
 
+    def test_an_iptables_that_does_not_say_which_kind_it_is_unless_asked(self):
+        rules = [{"rule": {"family": "ip", "table": "filter", "chain": "INPUT", "handle": 2, "expr": [UNSAID]}}]
+        chain = {"family": "ip", "table": "filter", "name": "INPUT", "hook": "input", "prio": 0, "policy": "accept"}
+        nft_objects = [{"table": {"family": "ip", "name": "filter"}}, {"chain": chain}] + rules
+        node = nft_node(*nft_objects)
+        self.assertEqual((len(node.judge(FOUR).drops), len(node.judge(FOUR).doubts)), (0, 1))
+        node.commands["iptables-save"] = (0, self.CENTOS7.replace("v1.4.21", "v1.8.7"), "")
+        node.commands["iptables-save --version"] = (0, "iptables-save v1.8.7 (nf_tables)\n", "")
+        judge = node.judge(FOUR)
+        self.assertEqual([text.partition(",")[0] for text in judge.drops], ["iptables: table filter"])
+        self.assertEqual(judge.doubts, [])
+
     def test_firewalld_that_writes_with_iptables(self):
         text = self.CENTOS7.replace(":FORWARD", ":INPUT_ZONES - [0:0]\n:FORWARD")
         node = Node(commands={"iptables-save": (0, text, "")})
@@ -437,6 +449,8 @@ VERDICTS = [
     ({"xt": {"type": "target", "name": "REJECT"}}, ("drop", None)),
     ({"xt": {"type": "target", "name": "NFQUEUE"}}, ("unknown", None)),
 ]
+# What nft 0.9.8 prints for anything that it cannot spell out.
+UNSAID = {"xt": None}
 
 
 class NftRuleTest(unittest.TestCase):
@@ -454,6 +468,8 @@ class NftRuleTest(unittest.TestCase):
     def test_what_a_rule_does(self):
         for expression, verdict in VERDICTS:
             self.assertEqual(self.judge(expression), ([verdict], False), expression)
+        self.assertEqual(self.judge(UNSAID, {"accept": None}), ([("accept", None)], True))
+        self.assertEqual(self.judge({"counter": None}, UNSAID), ([("unknown", None)], True))
 
     def test_verdict_maps(self):
         def verdicts(key, pairs):
