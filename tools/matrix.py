@@ -197,12 +197,12 @@ def call(command: Sequence[str], log: Path, variables: Mapping[str, str]) -> int
 
 
 def reasons(log: str, most: int = 12) -> list[str]:
-    """Return the lines of a log that say why it failed, or its last ones."""
+    """Return the lines of a log that say why it failed: the last task that failed, else an error, else its end."""
     lines = [line.rstrip() for line in log.splitlines() if line.strip()]
-    said = re.compile(r"^(fatal|failed): |\berror: |^ERROR|^CRITICAL|^FAILED |^E  ")
-    for number, line in enumerate(lines):
-        if said.search(line):
-            return lines[number : number + most]
+    for pattern in (r"matrix: error: ", r"(fatal|failed): ", r".*\berror: |ERROR|E  |FAILED tests/"):
+        found = [number for number, line in enumerate(lines) if re.match(pattern, line)]
+        if found:
+            return lines[found[-1] : found[-1] + most]
     return lines[-most:]
 
 

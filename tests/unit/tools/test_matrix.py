@@ -164,6 +164,9 @@ def test_a_node_with_another_python_than_its_system_has_is_told() -> None:
 
 
 LOG = """
+FAILED - RETRYING: [node-b]: Wait for systemd (59 retries left).
+fatal: [node-b]: UNREACHABLE! => {"msg": "expected"}
+...ignoring
 TASK [Wait for nginx] ****
 ok: [node-a]
 fatal: [node-b]: FAILED! => {"msg": "no"}
@@ -174,6 +177,8 @@ PLAY RECAP ****
 
 def test_the_reason_of_a_failure_is_shown() -> None:
     assert matrix.reasons(LOG)[0] == 'fatal: [node-b]: FAILED! => {"msg": "no"}'
+    assert matrix.reasons(LOG + "matrix: error: no end after 9 seconds\n") == ["matrix: error: no end after 9 seconds"]
+    assert matrix.reasons("ok\nsanity: error: failed; the log\n") == ["sanity: error: failed; the log"]
     assert matrix.reasons("one\ntwo\n") == ["one", "two"]
 
 
