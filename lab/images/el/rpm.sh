@@ -122,6 +122,9 @@ done_with_package() {
   } >"${specs}/${package_name}-${package_release}.spec"
 }
 
+# Packages that every machine has, for provision.sh.
+from_the_beginning() { printf '%s\n' "$@" >>"${rpms}/installed"; }
+
 build_packages() {
   # Two at once that find none of it would both make it.
   rpmdb --initdb

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck shell=bash disable=SC2154
-# Sourced: the description of EPEL, which is where EL 7 has nginx. For the others there is a package of the name only.
+# Sourced: the description of EPEL, which is where EL 7 has nginx; it is installed there from the beginning, as on most
+# machines with nginx. For the others there is a package of the name only.
 
 package epel-release "${major}"
 summary "EPEL's repository"
@@ -17,5 +18,6 @@ gpgcheck=1
 repo_gpgcheck=1
 gpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-el-stand-in
 EOF
+  from_the_beginning epel-release
 fi
 done_with_package

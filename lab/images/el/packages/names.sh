@@ -47,4 +47,4 @@ summary 'Names of packages'
     name_only "${word}"
   done
 } >"${specs}/${package_name}.spec"
-printf '%s\n' "${installed_names[@]}" >"${rpms}/installed"
+from_the_beginning "${installed_names[@]}"

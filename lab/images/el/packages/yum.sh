@@ -60,5 +60,5 @@ exec yum --assumeyes repoquery "${words[@]}"
 EOF
   chmod 0755 "${tree}/usr/bin/repoquery"
   done_with_package
-  printf 'yum\n' >>"${rpms}/installed"
+  from_the_beginning yum
 fi
