@@ -22,7 +22,7 @@ source "$(dirname "$0")/lib.sh"
 
 context=${root}/lab/images
 # What keepalived of EL 7 knows.
-words=${root}/plugins/plugin_utils/_vrrp/keywords/1.3.5.txt
+keywords=${root}/plugins/plugin_utils/_vrrp/keywords/1.3.5.txt
 repository=ha-pair-lab
 pull_timeout=${HA_PAIR_LAB_PULL_TIMEOUT:-120}
 label=duplex.ha_pair.image
@@ -89,7 +89,7 @@ ingredients() {
     debian*) cat "${context}/Dockerfile" ;;
     *)
       (cd "${context}" && find el real -type f | LC_ALL=C sort | xargs tail -n +1)
-      cat "${words}"
+      cat "${keywords}"
       ;;
   esac
   own "$1" "${HA_PAIR_LAB_BASE_IMAGE:-}"
@@ -246,7 +246,7 @@ build() {
   say "building ${name} on ${base}"
   mkdir -p "${cache}"
   # BuildKit is not there with every engine, and these files need nothing of it.
-  if ! tar -c -C "${context}/${recipe#debian}" . -C "${words%/*}" "${words##*/}" \
+  if ! tar -c -C "${context}/${recipe#debian}" . -C "${keywords%/*}" "${keywords##*/}" \
     | DOCKER_BUILDKIT=0 docker build --build-arg "BASE_IMAGE=${base}" "${arguments[@]}" --label "${label}=${made_of}" \
       --label "${label}.recipe=${recipe}" --tag "${name}" - >"${log}" 2>&1; then
     tail -n 20 "${log}" >&2

@@ -3,16 +3,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What the lab mounts into its hosts so that they have this machine's Python of a version: `lab_python.sh 3.6` prints a
-# volume for each line, and nothing where this machine has none that would run there. A host may be older than this
-# machine, so the libraries come with it, and their loader; /usr/libexec/platform-python of lab/images/el uses them.
+# What the lab mounts into hosts of an image so that they have this machine's Python of a version: `lab_python.sh 3.6
+# IMAGE` prints a volume for each line, and nothing where this machine has none that would run there, or where the image
+# is no stand-in and has its own. A host may be older than this machine, so the libraries come with it, and their loader;
+# /usr/libexec/platform-python of lab/images/el uses them.
 set -euo pipefail
 # shellcheck source=tools/lib.sh
 source "$(dirname "$0")/lib.sh"
 # shellcheck source=tools/interpreters.sh
 source "${root}/tools/interpreters.sh"
 
-version=${1:?say a version, for example 3.6}
+[ $# -eq 2 ] || die "say a version and an image, for example 3.6 \$(tools/image.sh name el8)"
+version=$1
+image=$2
 mounted=/opt/el-stand-in/python
 
 none() {
@@ -20,9 +23,11 @@ none() {
   exit 0
 }
 
+[ "$(docker image inspect --format '{{index .Config.Labels "duplex.ha_pair.image.recipe"}}' "${image}")" = el ] || exit 0
+python=$(find_interpreter "${version}") || none
 # Elsewhere than on Linux there is no ldd, and a Python that no container could run.
-python=$(find_interpreter "${version}") && command -v ldd >/dev/null || none
-prefix=$("${python}" -c 'import sys; print(sys.prefix)')
+command -v ldd >/dev/null || none
+prefix=$("${python}" -c 'import sys; print(sys.base_prefix)')
 library=$(ldd "${python}" | awk '$1 ~ /^libc\.so/ {print $3}')
 [ -n "${library}" ] || none
 libraries=$(dirname "$(readlink -f "${library}")")

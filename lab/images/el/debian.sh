@@ -20,8 +20,7 @@ case "${suite}" in
     repackaged+=(nginx-core)
     # The Python of EL 7's tools.
     programs+=(python2.7)
-    without_libraries+=(openjdk-17-jre-headless libtomcat9-java tomcat9-common tomcat9
-      libeclipse-jdt-core-java)
+    without_libraries+=(openjdk-17-jre-headless libtomcat9-java tomcat9-common tomcat9 libeclipse-jdt-core-java)
     ;;
   bookworm)
     repackaged+=(nginx)
@@ -71,7 +70,7 @@ fetch() {
   apt-get -q -o APT::Sandbox::User=root download "${repackaged[@]}" "${without_libraries[@]}"
   for deb in *.deb; do
     dpkg-deb --extract "${deb}" "/build/debian/${deb%%_*}"
-    # RPM has a number for the epoch elsewhere, and a dash has another meaning there.
+    # The epoch is EL's own, and a dash would begin the release.
     dpkg-deb --field "${deb}" Version | sed -E 's/^[0-9]+://; s/[-+~].*//' >"/build/debian/${deb%%_*}.version"
   done
   rm -r /build/debs

@@ -89,4 +89,5 @@ def main() -> None:
         os.execv(DAEMON, ["keepalived", *arguments])  # noqa: S606  # it is to be the daemon, under the same number
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -40,7 +40,7 @@ mkdir -p /etc/rpm
 printf '%%__transaction_unshare %%{nil}\n' >/etc/rpm/macros.el-stand-in
 
 # Where EL's programs look for authorities. An old Python with a new OpenSSL, which is what EL 8 has here, chokes on the
-# first file.
+# second file.
 mkdir -p /etc/pki/java
 trust extract --format=java-cacerts --filter=ca-anchors --purpose=server-auth /etc/pki/java/cacerts
 [ "${major}" -eq 8 ] || ln -s /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt
@@ -75,7 +75,7 @@ done
 
 # The system's identity, and with it the repository's description, comes out of the repository.
 rm -f /etc/os-release /usr/lib/os-release /etc/debian_version /etc/issue /etc/issue.net /etc/lsb-release
-rm -f /usr/lib/systemd/system-preset/* /lib/systemd/system-preset/*
+rm -f /usr/lib/systemd/system-preset/*
 mapfile -t names <"${repository}/appstream/installed"
 dnf-3 --quiet --assumeyes --releasever="${major}" --setopt=module_platform_id="platform:el${major}" --disablerepo='*' \
   --repofrompath="bootstrap,file://${repository}/appstream" \

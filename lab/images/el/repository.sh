@@ -10,7 +10,6 @@ cd "$(dirname "$0")"
 source ./system.sh
 # shellcheck source=lab/images/el/rpm.sh
 source ./rpm.sh
-debian_version_id=$(. /etc/os-release && printf '%s' "${VERSION_ID}")
 
 # The key lives in this stage of the build only.
 export GNUPGHOME=/build/gnupg

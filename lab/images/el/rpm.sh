@@ -27,11 +27,21 @@ binary() { package_arch=$(uname -m); }
 header() { package_header+=("$1: $2"); }
 summary() { header Summary "$* (EL-shaped stand-in)"; }
 
-requires() { local word; for word; do header Requires "${word}"; done; }
-provides() { local word; for word; do header Provides "${word}"; done; }
+requires() {
+  local word
+  for word; do header Requires "${word}"; done
+}
 
-# Another package of the same version and release, as sub-packages ask for each other.
-requires_same() { local word; for word; do requires "${word} = ${package_epoch}:${package_version}-${package_release}"; done; }
+provides() {
+  local word
+  for word; do header Provides "${word}"; done
+}
+
+# Other packages in the same version and release.
+requires_same() {
+  local word
+  for word; do requires "${word} = ${package_epoch}:${package_version}-${package_release}"; done
+}
 
 # attributes MODE USER GROUP PATH...
 attributes() {
@@ -50,24 +60,28 @@ directory() {
 }
 
 # Belongs to the package and is not in it.
-ghost() { local path; for path; do ghosts[${path}]=%ghost; done; }
+ghost() {
+  local path
+  for path; do ghosts[${path}]=%ghost; done
+}
 
 # script WHEN: the text on stdin runs then.
 script() { package_scripts+=$(printf '%%%s\n%s\n' "$1" "$(cat)")$'\n'; }
 
-# The account's scriptlet: account NAME HOME COMMENT [NUMBER]
+# account NAME HOME COMMENT [NUMBER]: made before the files are there that belong to it.
 account() {
-  local group=("-r" "$1") user=("-r" "-g" "$1" "-d" "$2" "-s" /sbin/nologin -c "'$3'" "$1")
-  [ -z "${4:-}" ] || { group=(-g "$4" "${group[@]}"); user=(-u "$4" "${user[@]}"); }
+  local name=$1 home=$2 comment=$3 number=${4:-}
   script pre <<EOF
-getent group $1 >/dev/null || groupadd ${group[*]}
-getent passwd $1 >/dev/null || useradd ${user[*]}
+getent group ${name} >/dev/null || groupadd --system ${number:+--gid ${number}} ${name}
+getent passwd ${name} >/dev/null || useradd --system ${number:+--uid ${number}} --gid ${name} --home-dir ${home} \\
+  --shell /sbin/nologin --comment '${comment}' ${name}
 EOF
 }
 
 # What EL's macros do for the unit: enabled or not as the preset says, never started at installation, restarted by an
 # upgrade. A system that is not booted has no manager that could be told, hence the last word of each line.
 unit() {
+  # shellcheck disable=SC2016  # the scriptlet's own
   local number='$1'
   script post <<EOF
 [ ${number} -ne 1 ] || systemctl --no-reload preset $1 >/dev/null 2>&1 || :
@@ -88,7 +102,7 @@ file_list() {
   while IFS= read -r path; do
     kind=
     case "${path}" in
-      /etc/pki/rpm-gpg/* | /etc/*-release | /etc/os-release) ;;
+      /etc/pki/rpm-gpg/* | /etc/*-release) ;;
       /etc/*) kind='%config(noreplace) ' ;;
     esac
     printf '%s%s%s\n' "${file_attributes[${path}]:-}" "${kind}" "${path}"
@@ -130,6 +144,7 @@ build_packages() {
   rpmdb --initdb
   mkdir /build/rpmbuild
   # Hardly compressed: they are read once, from the same disk.
+  # shellcheck disable=SC2016  # the inner shell's own
   printf '%s\n' "${specs}"/*.spec | xargs -P "$(nproc)" -I SPEC sh -c 'rpmbuild -bb --quiet --define "_rpmdir $2" \
     --define "_topdir /build/rpmbuild/$(basename "$1")" --define "_binary_payload w1.gzdio" \
     --define "_build_id_links none" --define "_empty_manifest_terminate_build 0" \

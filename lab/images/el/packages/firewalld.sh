@@ -7,7 +7,7 @@
 package python3-firewall "$(debian_version python3-firewall)"
 summary "firewalld's modules"
 cp -a "${debian}/python3-firewall/." "${tree}/"
-rm -rf "${tree}"/usr/share
+rm -r "${tree:?}/usr/share"
 done_with_package
 
 package firewalld-filesystem "$(debian_version firewalld)"

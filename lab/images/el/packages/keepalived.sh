@@ -84,6 +84,7 @@ printf '%s\n' '# What keepalived is started with; -D: details in the log.' 'KEEP
   >"${tree}/etc/sysconfig/keepalived"
 
 # Up to EL 8 the daemon forks, from EL 9 on it tells systemd when it is ready.
+# shellcheck disable=SC2016  # systemd's own
 if [ "${major}" -ge 9 ]; then
   type=$'Type=notify\nNotifyAccess=all' options='--dont-fork $KEEPALIVED_OPTIONS' run=/run
 else

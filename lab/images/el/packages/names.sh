@@ -5,9 +5,9 @@
 # Sourced: packages that have a name and no files. What every EL machine has comes from Debian by another way and is
 # known to rpm by these; the others are what roles may ask for. All are of one spec file, which takes less time.
 
-installed_names=(bash ca-certificates chkconfig coreutils curl dbus diffutils file findutils gawk
-  gnupg2 grep gzip hostname ipset iproute iputils less logrotate nftables openssl openssl-libs procps-ng psmisc python3
-  rpm rsync sed shadow-utils systemd tar tcpdump tzdata unzip util-linux which)
+installed_names=(bash ca-certificates chkconfig coreutils curl dbus diffutils file findutils gawk gnupg2 grep gzip
+  hostname ipset iproute iputils less logrotate nftables openssl openssl-libs procps-ng psmisc python3 rpm rsync sed
+  shadow-utils systemd tar tcpdump tzdata unzip util-linux which)
 available_names=(container-selinux)
 case "${major}" in
   7)

@@ -17,7 +17,7 @@ ID="${id}"
 ID_LIKE="${id_like}"
 VERSION_ID="${version_id}"
 $([ "${major}" -eq 7 ] || printf 'PLATFORM_ID="platform:el%s"' "${major}")
-PRETTY_NAME="${name} ${version} (EL-shaped stand-in on Debian ${debian_version_id})"
+PRETTY_NAME="${name} ${version} (EL-shaped stand-in on Debian $(. /etc/os-release && printf '%s' "${VERSION_ID}"))"
 VARIANT="EL-shaped stand-in"
 VARIANT_ID=el-stand-in
 EOF
