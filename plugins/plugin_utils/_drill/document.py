@@ -158,6 +158,8 @@ def document(run: object) -> dict[str, t.Any]:
     reader = Reader()
     found = _dictionary("run", run, RUN, more=False, reader=reader)
     reader.finish()
+    # ansible-core before 2.19 makes an empty text of none.
+    found["aborted"] = found["aborted"] or None
     found["results"] = [_judged(result, number) for number, result in enumerate(found["results"], start=1)]
     found["seconds"] = None if found["ended_at"] is None else max(0.0, found["ended_at"] - found["started_at"])
     found["passed"] = (

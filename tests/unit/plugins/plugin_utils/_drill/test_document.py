@@ -188,7 +188,8 @@ def test_summary(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "passed"), [({}, True), ({"aborted": "the pair is not whole"}, False), ({"results": []}, False)]
+    ("change", "passed"),
+    [({}, True), ({"aborted": ""}, True), ({"aborted": "the pair is not whole"}, False), ({"results": []}, False)],
 )
 def test_passed_when_it_ended_and_something_was_drilled(run: Run, change: Run, passed: bool) -> None:
     assert document({**run, **change})["passed"] is passed
