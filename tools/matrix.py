@@ -4,7 +4,7 @@
 """`make test-matrix`: the rows of molecule/matrix/rows.yml one after the other, then the table.
 
 A lane is a tool chain of its own: one ansible-core on one Python of the controller. A row deploys a pair in its lane.
-The steps `unit` and `sanity` test what needs another ansible-core and no nodes. One that fails stops no other.
+The steps `unit`, `sanity` and `drill` test the rest of what depends on ansible-core. One that fails stops no other.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ NO_PYTHON = 3
 ROW_TIMEOUT = 1800
 # To take a lab down.
 GRACE = 120
+# What is run beside the rows.
+STEPS = ("unit", "sanity", "drill")
 HEADINGS = ("step", "nodes", "core", "python", "target python", "result", "seconds")
 
 
@@ -119,11 +121,11 @@ def steps(matrix: Matrix, rows: str, system: str) -> list[Step]:
     """Return what to run: everything, or what `rows` (3,5,unit) and `system` (el8) ask for."""
     words = [word for word in re.split(r"[\s,]+", rows) if word]
     numbers = {str(row.number): row for row in matrix.rows}
-    unknown = [word for word in words if word not in {*numbers, "unit", "sanity"}]
+    unknown = [word for word in words if word not in {*numbers, *STEPS}]
     if unknown:
         raise MatrixError(
             f"ROWS={rows}: there is no row '{unknown[0]}'; name rows from {matrix.rows[0].number} to"
-            f" {matrix.rows[-1].number}, unit or sanity"
+            f" {matrix.rows[-1].number}, {', '.join(STEPS[:-1])} or {STEPS[-1]}"
         )
     if system and system not in matrix.systems:
         raise MatrixError(f"OS={system} is no operating system of the matrix; say one of {', '.join(matrix.systems)}")
@@ -139,14 +141,20 @@ def steps(matrix: Matrix, rows: str, system: str) -> list[Step]:
         # The oldest and the newest ansible-test: Python 2.7 and 3.6 of nodes, and what will be asked of us next.
         found += [Step("sanity", lane, ("tools/sanity.sh",)) for lane in (lanes[0], lanes[-1])]
     for row in chosen:
-        variables = {"HA_PAIR_LAB_OS_NODE_A": row.nodes[0], "HA_PAIR_LAB_OS_NODE_B": row.nodes[1]}
-        if system:
-            # An image of the user's own is for the hosts that have this one.
-            variables["HA_PAIR_LAB_OS"] = system
-        found.append(Step(f"row {row.number}", row.lane, ("tools/scenario.sh", "matrix"), variables, row.nodes))
+        # The base image of the user's own, HA_PAIR_LAB_BASE_IMAGE, is for the hosts that have this OS.
+        variables = {"HA_PAIR_LAB_OS": system} if system else {}
+        found.append(scenario(f"row {row.number}", row.lane, "matrix", row.nodes, variables))
+    if everything or "drill" in words:
+        found += [scenario("drill", lane, "drill", ("debian12", "debian12"), {}) for lane in (lanes[0], lanes[-1])]
     if not found:
         raise MatrixError(f"no row of ROWS={rows} has OS={system}; leave one of them out")
     return found
+
+
+def scenario(name: str, lane: str, which: str, nodes: tuple[str, str], variables: Mapping[str, str]) -> Step:
+    """Return the step that runs a scenario on these nodes."""
+    systems = {"HA_PAIR_LAB_OS_NODE_A": nodes[0], "HA_PAIR_LAB_OS_NODE_B": nodes[1]}
+    return Step(name, lane, ("tools/scenario.sh", which), {**variables, **systems}, nodes)
 
 
 def environment(step: Step, found: Path) -> dict[str, str]:
