@@ -244,6 +244,11 @@ directory:
   returned: with O(state=injected)
   type: str
   sample: /run/ha-pair-drill/drill-1
+mending_at:
+  description: When the undoing began, in seconds since 1970 by the clock of this host. V(null) for nothing to undo.
+  returned: with O(state=mended)
+  type: float
+  sample: 1795249220.6
 mended_at:
   description: When it was undone, in seconds since 1970 by the clock of this host. V(null) for nothing to undo.
   returned: with O(state=mended)
@@ -272,6 +277,7 @@ mended:
       changed: true
       injected_at: 1795249190.2
       inject_failed: null
+      mending_at: 1795249220.6
       mended_at: 1795249220.7
       already: null
 """

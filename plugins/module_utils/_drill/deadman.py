@@ -276,6 +276,7 @@ class Runtime(object):
             "changed": changed,
             "injected_at": _number(self._text(identifier, "injected")),
             "inject_failed": (self._text(identifier, "inject_failed") or "").strip() or None,
+            "mending_at": _number(self._text(identifier, "undoing")) if done else None,
             "mended_at": done["at"] if done else None,
             "already": done["by"] if done and not changed else None,
         }

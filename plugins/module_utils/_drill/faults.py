@@ -120,7 +120,7 @@ def _mended(params, target, runtime, check_mode):
         reports = [runtime.report(name, runtime.is_open(name)) for name in names]
     else:
         reports = runtime.mend_everything() if everything else [runtime.mend(identifier)]
-    result = {"injected_at": None, "inject_failed": None, "mended_at": None, "already": None}
+    result = {"injected_at": None, "inject_failed": None, "mending_at": None, "mended_at": None, "already": None}
     if not everything:
         result = {key: reports[0][key] for key in result}
     return dict(result, changed=any(report["changed"] for report in reports), mended=reports)

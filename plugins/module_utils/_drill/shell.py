@@ -50,7 +50,7 @@ if grep -qx 'failed=0' "$directory/restored" 2>/dev/null; then
   exit 0
 fi
 say "undoing %(fault)s (asked by: $by)"
-: >"$directory/undoing"
+now >"$directory/undoing"
 systemctl stop %(inject_timer)s >/dev/null 2>&1 || :
 # An injection that still runs ends first: undone halfway, it would break again what is mended here.
 exec 9>"$directory/inject.lock"

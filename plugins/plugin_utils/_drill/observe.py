@@ -34,10 +34,12 @@ def result(entry: Data, recorded: Data) -> dict[str, t.Any]:
     watches = {str(node): found.get("watch") for node, found in recorded["watches"].items()}
     offsets = {node: clocks.offset(node) for node in watches}
     injected, mended = (_moment(recorded[name], f"{name}_at", clocks) for name in ("injected", "mended"))
+    # Undoing takes a moment, and the pair may be quicker: what it does meanwhile is no longer the fault's.
+    mending = _moment(recorded["mended"], "mending_at", clocks)
     address = str(recorded["vip"])
     timeline = _timeline(entry, probe, watches, offsets, address, injected, mended)
     observed = {
-        **_client(probe, injected, mended),
+        **_client(probe, injected, mended if mending is None else mending),
         **_ownership(entry, timeline, injected),
         **{f"owner_{phase}": _owner(verdicts.get(phase), address) for phase in ("before", "during", "after")},
         **_healing(entry, probe, timeline, mended),
@@ -170,8 +172,8 @@ def _dark(
     return {node: [(injected, mended)]}
 
 
-def _client(probe: Data | None, injected: float | None, mended: float | None) -> dict[str, t.Any]:
-    """What the probe says, and who answered before, during and after."""
+def _client(probe: Data | None, injected: float | None, mending: float | None) -> dict[str, t.Any]:
+    """What the probe says, and who answered before the fault, until its mend began, and after."""
     if probe is None:
         return {"outage_seconds": None, **dict.fromkeys(_PROBED)}
     before: list[str] = []
@@ -181,7 +183,7 @@ def _client(probe: Data | None, injected: float | None, mended: float | None) ->
     for change in probe["owners"]:
         if injected is not None and change["at"] < injected:
             before = [change["node"]]
-        elif mended is None or change["at"] < mended:
+        elif mending is None or change["at"] < mending:
             during.append(change["node"])
         after = [change["node"]]
         current = change["node"]

@@ -104,6 +104,7 @@ OWNED_GLOBALLY: Mapping[str, str] = {
     "vrrp_check_unicast_src": "remove it: every unicast instance checks its peer",
     "vrrp_down_timer_adverts": "set advert_interval: the peer's patience is counted as three adverts everywhere",
     "vrrp_garp_master_refresh": "set garp_master_refresh in the options of an instance",
+    "vrrp_higher_prio_send_advert": "remove it: it is always on, so that a split brain heals for clients as well",
     "vrrp_no_swap": _PRIORITY,
     "vrrp_notify_fifo": _HOOK,
     "vrrp_notify_fifo_script": _HOOK,

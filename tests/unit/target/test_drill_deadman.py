@@ -261,7 +261,7 @@ class RestoreTest(DeadmanTest):
         self.assertEqual(self.lines("done"), ["broken", "mended"])
         self.assertTrue(report["changed"])
         self.assertIsNone(report["already"])
-        self.assertGreaterEqual(report["mended_at"], report["injected_at"])
+        self.assertTrue(report["injected_at"] <= report["mending_at"] <= report["mended_at"])
         self.assertEqual(report["mended"][0]["id"], "t1")
         self.assertEqual(self.calls("systemctl")[-1], "systemctl stop ha-pair-drill-t1.timer")
         self.assertIn("logger -t ha-pair-drill -- t1: undoing custom (asked by: drill)", self.calls("logger"))

@@ -138,6 +138,15 @@ def test_a_fault_that_went_as_it_should(entry: dict[str, t.Any], recorded: dict[
     assert "passed: service stopped on node-a: 0.030 s without an answer (limit 0.3 s), 3 of 2000" in found["text"][0]
 
 
+def test_a_pair_that_is_home_before_the_mend_has_ended(entry: dict[str, t.Any], recorded: dict[str, t.Any]) -> None:
+    # The last rule is gone before the script that removes it can say so.
+    recorded["mended"]["node-a"] = {"mending_at": T0 + 11.95, "mended_at": T0 + 12.05, "already": None}
+    observed = result(entry, recorded)["result"]["observed"]
+    assert (observed["answered_during"], observed["answered_after"]) == (["node-b"], ["node-a"])
+    recorded["mended"]["node-a"]["mending_at"] = None
+    assert result(entry, recorded)["result"]["observed"]["answered_during"] == ["node-b", "node-a"]
+
+
 def test_the_report_takes_the_result(entry: dict[str, t.Any], recorded: dict[str, t.Any]) -> None:
     run = {
         "schema": 1,
