@@ -215,8 +215,23 @@ def backend(target):
     raise UnsupportedError("packets cannot be dropped on this host: %s; install nftables" % " and ".join(said))
 
 
-def nft_rules(incoming, outgoing, arp=()):
-    """A rule set of our own; making it replaces one that is there."""
+def _raw_rules(devices, rules):
+    """A table that sees all that leaves by these interfaces, raw sockets as well."""
+    chain = '  chain out%d { type filter hook egress device "%s" priority 0; policy accept; %s}\n'
+    chains = "".join(chain % (number, device, rules) for number, device in enumerate(devices))
+    return "table netdev %s\ndelete table netdev %s\ntable netdev %s {\n%s}\n" % (TABLE, TABLE, TABLE, chains)
+
+
+def sees_raw_sockets(target, devices):
+    """Whether nft and the kernel (5.16 on) can filter what leaves by these interfaces; probed, nothing is changed."""
+    return bool(devices) and target.run(["nft", "-c", _raw_rules(devices, "")])[0] == 0
+
+
+def nft_rules(incoming, outgoing, arp=(), devices=()):
+    """A rule set of our own; making it replaces one that is there.
+
+    arp: IPv4 addresses as numbers, which are neither asked for nor claimed; on `devices` not by raw sockets either.
+    """
     hook = "  chain %s {\n    type filter hook %s priority %d; policy accept;\n%s  }\n"
     text = "table inet %s {\n%s%s}\n" % (
         TABLE,
@@ -236,10 +251,13 @@ def nft_rules(incoming, outgoing, arp=()):
             hook % ("in", "input", 0, asked),
             hook % ("out", "output", 0, claimed),
         )
+    if arp and devices:
+        # keepalived claims its addresses again and again, by a raw socket that no table of ARP sees.
+        text += _raw_rules(devices, "".join("ether type arp @nh,112,32 %s drop; " % number for number in arp))
     return text
 
 
-def _nft(words, directory, incoming, outgoing, arp=()):
+def _nft(words, directory, incoming, outgoing, arp=(), devices=()):
     path = quote("%s/rules" % directory)
     undo = [(
         "remove the rules",
@@ -250,10 +268,15 @@ def _nft(words, directory, incoming, outgoing, arp=()):
             "remove the rules for ARP",
             "! nft list table arp %s >/dev/null 2>&1 || nft delete table arp %s" % (TABLE, TABLE),
         ))
+    if arp and devices:
+        undo.append((
+            "remove the rules for raw sockets",
+            "! nft list table netdev %s >/dev/null 2>&1 || nft delete table netdev %s" % (TABLE, TABLE),
+        ))
     return Plan(
         cut=[(words, "nft -f %s" % path)],
         undo=undo,
-        files={"rules": (nft_rules(incoming, outgoing, arp), 0o600)},
+        files={"rules": (nft_rules(incoming, outgoing, arp, devices), 0o600)},
     )
 
 
@@ -333,7 +356,15 @@ def isolate_all(params, target, directory):
             for rules in (incoming, outgoing):
                 rules.append("icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept")
         arp = ["0x%08x" % addresses.parse_address(vip)[1] for vip in vips[4]]
-        return _nft(words, directory, incoming + ["drop"], outgoing + ["drop"], arp)
+        devices = sorted(set(vip["interface"] for vip in vips_of(params) if vip.get("interface")))
+        raw = bool(arp) and sees_raw_sockets(target, devices)
+        plan = _nft(words, directory, incoming + ["drop"], outgoing + ["drop"], arp, devices if raw else ())
+        if arp and not raw:
+            plan.notes.append(
+                "this kernel cannot filter what raw sockets send (5.16 and later can): a gratuitous ARP that keepalived "
+                "repeats meanwhile still passes, which that of a lost node would not"
+            )
+        return plan
     incoming, outgoing = {}, {}
     for family in (4, 6):
         incoming[family], outgoing[family] = ["-i lo -j ACCEPT"], ["-o lo -j ACCEPT"]

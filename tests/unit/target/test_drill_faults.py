@@ -584,6 +584,23 @@ class NetworkFaultTest(FaultTest):
         self.assertIn("    @nh,192,32 0xc000020a drop\n", rules)
         self.assertIn("    @nh,112,32 0xc000020a drop\n", rules)
 
+    def test_isolation_silences_what_keepalived_repeats_by_raw_sockets(self):
+        plan = compose("isolate_all", vips=VIPS)
+        self.assertIn(
+            'chain out0 { type filter hook egress device "eth0" priority 0; policy accept; '
+            "ether type arp @nh,112,32 0xc000020a drop; }",
+            plan.files["rules"][0],
+        )
+        self.assertEqual([words for words, _command in plan.undo][-1], "remove the rules for raw sockets")
+        self.assertEqual(plan.notes, [])
+
+    def test_isolation_says_when_raw_sockets_still_pass(self):
+        plan = compose("isolate_all", Machine(broken={"nft -c": (1, "", "not supported")}), vips=VIPS)
+        self.assertNotIn("netdev", plan.files["rules"][0])
+        self.assertEqual([words for words, _command in plan.undo], ["remove the rules", "remove the rules for ARP"])
+        self.assertEqual(len(plan.notes), 1)
+        self.assertIn("a gratuitous ARP that keepalived repeats meanwhile still passes", plan.notes[0])
+
     def test_isolation_without_ports_and_addresses(self):
         plan = compose("isolate_all", keep_ports=[])
         self.assertNotIn("tcp", plan.files["rules"][0])
