@@ -356,13 +356,13 @@ def isolate_all(params, target, directory):
             for rules in (incoming, outgoing):
                 rules.append("icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept")
         arp = ["0x%08x" % addresses.parse_address(vip)[1] for vip in vips[4]]
-        devices = sorted(set(vip["interface"] for vip in vips_of(params) if vip.get("interface")))
+        devices = sorted({vip["interface"] for vip in vips_of(params) if vip.get("interface")})
         raw = bool(arp) and sees_raw_sockets(target, devices)
         plan = _nft(words, directory, incoming + ["drop"], outgoing + ["drop"], arp, devices if raw else ())
         if arp and not raw:
             plan.notes.append(
-                "this kernel cannot filter what raw sockets send (5.16 and later can): a gratuitous ARP that keepalived "
-                "repeats meanwhile still passes, which that of a lost node would not"
+                "this kernel cannot filter what raw sockets send (5.16 and later can): a gratuitous ARP that "
+                "keepalived repeats meanwhile still passes, which that of a lost node would not"
             )
         return plan
     incoming, outgoing = {}, {}
