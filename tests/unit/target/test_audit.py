@@ -9,21 +9,15 @@ import io
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import unittest
 
 from ansible_collections.duplex.ha_pair.plugins.module_utils._el import audit
 
-try:
-    from ansible.module_utils import basic
-except ImportError:
-    basic = None
+from module_runs import ModuleRun, needs_ansible
 
 __metaclass__ = type
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 FIFO = (
     'type=AVC msg=audit(1795249190.250:411): avc:  denied  { write } for  pid=812 comm="keepalived" name="notify" '
@@ -180,8 +174,8 @@ class ChosenTest(unittest.TestCase):
         self.assertEqual(len(told([NOBODYS.replace("chronyd", "ha-pair-prober")])), 1)
 
 
-@unittest.skipIf(basic is None, "needs ansible-core")
-class ModuleTest(unittest.TestCase):
+@needs_ansible
+class ModuleTest(ModuleRun):
     def setUp(self):
         self.directory = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.directory)
@@ -198,16 +192,7 @@ class ModuleTest(unittest.TestCase):
 
     def run_module(self):
         arguments = {"log": self.log, "mark": self.mark, "domains": DOMAINS, "targets": TARGETS, "paths": PATHS}
-        process = subprocess.Popen(
-            [sys.executable, os.path.join(ROOT, "plugins", "modules", "selinux_denials.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(os.environ, PYTHONPATH=os.pathsep.join([os.path.join(ROOT, "collections")] + sys.path)),
-        )
-        out, err = process.communicate(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode("utf-8"))
-        self.assertTrue(out, err)
-        return json.loads(out.decode("utf-8"))
+        return self.run_named("selinux_denials", arguments)
 
     def test_the_log_and_what_was_rotated_away_since(self):
         self.write("audit.log", BIND + "\n", 1795249200.0)

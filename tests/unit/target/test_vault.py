@@ -6,25 +6,18 @@
 from __future__ import absolute_import, division, print_function
 
 import io
-import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import unittest
 
 from ansible_collections.duplex.ha_pair.plugins.module_utils._el import vault
 
-try:
-    from ansible.module_utils import basic
-except ImportError:
-    basic = None
+from module_runs import ModuleRun, needs_ansible
 
 __metaclass__ = type
 
 URL = "http://vault.example.com"
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 BASE_7 = """# The mirror system uses the connecting IP address of the client.
 
@@ -147,8 +140,8 @@ class VaultTest(unittest.TestCase):
         self.assertEqual(changed(disabled), (disabled, []))
 
 
-@unittest.skipIf(basic is None, "needs ansible-core")
-class ModuleTest(unittest.TestCase):
+@needs_ansible
+class ModuleTest(ModuleRun):
     def setUp(self):
         self.directory = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.directory)
@@ -163,16 +156,7 @@ class ModuleTest(unittest.TestCase):
 
     def run_module(self, **arguments):
         arguments = dict({"url": URL, "release": "7.9.2009", "directory": self.directory}, **arguments)
-        process = subprocess.Popen(
-            [sys.executable, os.path.join(ROOT, "plugins", "modules", "centos_vault.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(os.environ, PYTHONPATH=os.pathsep.join([os.path.join(ROOT, "collections")] + sys.path)),
-        )
-        out, err = process.communicate(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode("utf-8"))
-        self.assertTrue(out, err)
-        return json.loads(out.decode("utf-8"))
+        return self.run_named("centos_vault", arguments)
 
     def test_files_of_the_distribution_and_no_others(self):
         self.write("CentOS-Base.repo", BASE_7)

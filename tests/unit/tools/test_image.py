@@ -107,6 +107,12 @@ def test_a_real_image_says_so(checkout: Path) -> None:
     )
 
 
+def image_on_mine(checkout: Path, system: str, release: str) -> subprocess.CompletedProcess[str]:
+    """Builds on a base image of one's own, which says of itself that it is `release`."""
+    mine = {"HA_PAIR_LAB_OS": system, "HA_PAIR_LAB_BASE_IMAGE": "mine:1", "STUB_PRESENT": "mine:1"}
+    return image_there(checkout, "build", system, **mine, STUB_RELEASE=release)
+
+
 @pytest.mark.parametrize(
     ("system", "release", "recipe", "file"),
     [
@@ -119,15 +125,7 @@ def test_a_real_image_says_so(checkout: Path) -> None:
 def test_a_base_of_ones_own_is_taken_for_what_it_says(
     checkout: Path, system: str, release: str, recipe: str, file: str
 ) -> None:
-    done = image_there(
-        checkout,
-        "build",
-        system,
-        HA_PAIR_LAB_OS=system,
-        HA_PAIR_LAB_BASE_IMAGE="mine:1",
-        STUB_PRESENT="mine:1",
-        STUB_RELEASE=release,
-    )
+    done = image_on_mine(checkout, system, release)
     assert done.returncode == 0, done.stderr
     built = (checkout / f".cache/image-{system}.log").read_text().splitlines()
     assert f"--label duplex.ha_pair.image.recipe={recipe} " in built[-1]
@@ -146,15 +144,7 @@ def test_a_base_of_ones_own_is_taken_for_what_it_says(
     ],
 )
 def test_refuses_a_base_of_another_system(checkout: Path, system: str, release: str, what: str, wanted: str) -> None:
-    done = image_there(
-        checkout,
-        "build",
-        system,
-        HA_PAIR_LAB_OS=system,
-        HA_PAIR_LAB_BASE_IMAGE="mine:1",
-        STUB_PRESENT="mine:1",
-        STUB_RELEASE=release,
-    )
+    done = image_on_mine(checkout, system, release)
     assert done.returncode != 0
     assert done.stderr == (
         f"image: error: HA_PAIR_LAB_BASE_IMAGE=mine:1 is {what}, and {system} is built on an image of {wanted} as a "

@@ -78,6 +78,7 @@ nginx_program() {
     missingok
     notifempty
     sharedscripts
+    # A service that does not run has no log open.
     postrotate
         systemctl kill --signal=USR1 --kill-who=main nginx.service || true
     endscript
