@@ -112,9 +112,11 @@ class CommandTest(unittest.TestCase):
         self.assertTrue(self.wait_until(lambda: self.is_gone(pid)))
 
     def test_what_holds_on_to_the_output_does_not_hold_us(self):
-        path = os.path.join(self.base, "stop")
-        self.assertIsNone(self.ask("(while ! [ -e %s ]; do sleep 0.05; done) & exit 0" % path))
+        # It ends with the directory of this test at the latest.
+        path = os.path.join(self.base, "held")
         open(path, "w").close()
+        self.assertIsNone(self.ask("(while [ -e %s ]; do sleep 0.05; done) & exit 0" % path))
+        os.remove(path)
 
     def test_its_program_is_not_loaded_while_all_threads_wait(self):
         self.assertFalse(probes.subprocess._USE_VFORK)
