@@ -34,7 +34,7 @@ demo: setup ## deploy a pair in a lab and drill four faults under a client
 test: setup ## everything but the matrix: lint, unit, artifact, sanity, labs, scenarios
 	@tools/test.sh
 
-test-matrix: ## operating systems x ansible-core x Python, an hour; ROWS=3,5,drill or OS=el8
+test-matrix: ## operating systems x ansible-core x Python, two hours; ROWS=3,5,drill or OS=el8
 	@HA_PAIR_LANE= tools/setup.sh
 	@tools/test_matrix.sh '$(ROWS)' '$(SYSTEM)'
 

@@ -118,8 +118,8 @@ def dead_man(restore, after):
         while time.time() < end:
             if job.pause(0.2):
                 return {"restored": False}
-        # The module, and its run_command with it, has ended by then.
         began = time.time()
+        # The module, and its run_command with it, has ended by then.
         code = subprocess.call(["/bin/sh", "-c", restore])  # pylint: disable=ansible-bad-function
         return {"restored": True, "at": began, "code": code}
 
