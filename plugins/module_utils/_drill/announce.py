@@ -10,12 +10,11 @@ import socket
 import struct
 
 from .._node import addresses
-from .._node.arp import pack_mac
+from .._node.arp import build_announcements, pack_mac
 
 __metaclass__ = type
 
 INTERVAL = 0.2
-_REQUEST, _REPLY = 1, 2
 _ICMPV6 = 58
 _ADVERTISEMENT = 136
 _OVERRIDE = 0x20000000
@@ -41,18 +40,6 @@ while True:
             pass  # the link may come back
     time.sleep(interval)
 '''
-
-
-def gratuitous_arp(mac, address):
-    """An ARP request and an answer that nobody asked for: some machines believe one, some the other."""
-    packed, source, everybody = socket.inet_aton(address), pack_mac(mac), b"\xff" * 6
-    frames = []
-    for operation, asked in ((_REQUEST, b"\0" * 6), (_REPLY, source)):
-        frames.append(
-            struct.pack("!6s6sH", everybody, source, 0x0806)
-            + struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, operation, source, packed, asked, packed)
-        )
-    return frames
 
 
 def checksum(data):
@@ -83,5 +70,5 @@ def unsolicited_advertisement(mac, address):
 def frames(mac, address):
     """What announces the address, as words for the command line of SENDER."""
     version = addresses.parse_address(address)[0]
-    made = gratuitous_arp(mac, address) if version == 4 else unsolicited_advertisement(mac, address)
+    made = build_announcements(mac, address) if version == 4 else unsolicited_advertisement(mac, address)
     return [binascii.hexlify(frame).decode("ascii") for frame in made]

@@ -12,6 +12,7 @@ import socket
 import struct
 import time
 
+from . import socket_filter
 from .errors import NodeError
 
 __metaclass__ = type
@@ -20,6 +21,9 @@ ETHERTYPE_ARP = 0x0806
 REQUESTS = 3
 # How long answers are still heard after the last request: a second owner may answer late.
 LISTEN_AFTER_LAST = 0.3
+
+# How many packets are taken at once: a flood must not keep anybody from the rest of his work.
+AT_ONCE = 512
 
 _REQUEST, _REPLY = 1, 2
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
@@ -74,21 +78,54 @@ def parse_reply(frame, asked_address):
     return format_mac(mac)
 
 
+def build_announcements(mac, address):
+    """Gratuitous ARP, as a request and as an answer that nobody asked for: some machines believe one, some the other."""
+    source, packed = pack_mac(mac), socket.inet_aton(address)
+    return [
+        _ETHERNET.pack(_BROADCAST, source, ETHERTYPE_ARP)
+        + _ARP.pack(1, 0x0800, 6, 4, operation, source, packed, asked, packed)
+        for operation, asked in ((_REQUEST, b"\0" * 6), (_REPLY, source))
+    ]
+
+
+def parse_claim(frame):
+    """(address, MAC address) of its sender, whatever the frame asks or answers; None when it is no ARP of Ethernet."""
+    if len(frame) < _ETHERNET.size + _ARP.size or _ETHERNET.unpack_from(frame)[2] != ETHERTYPE_ARP:
+        return None
+    fields = _ARP.unpack_from(frame, _ETHERNET.size)
+    if fields[:4] != (1, 0x0800, 6, 4) or fields[4] not in (_REQUEST, _REPLY):
+        return None
+    return socket.inet_ntoa(fields[6]), format_mac(fields[5])
+
+
+def claims_program(addresses, own):
+    """The kernel's filter that passes ARP whose sender has one of the addresses and none of these MAC addresses."""
+    kind = struct.pack("!HBB", 0x0800, 6, 4)
+    return socket_filter.build(
+        socket_filter.equal(12, struct.pack("!HH", ETHERTYPE_ARP, 1)) + socket_filter.equal(16, kind),
+        [socket_filter.equal(28, socket.inet_aton(address)) for address in addresses],
+        [socket_filter.equal(22, pack_mac(mac)) for mac in own],
+    )
+
+
 def request_times(timeout):
     """When the requests go out, in seconds from the start, so that the last one still has its listening window."""
     last = max(0.0, timeout - LISTEN_AFTER_LAST)
     return [last * index / (REQUESTS - 1) for index in range(REQUESTS)]
 
 
-def open_socket(interface):
-    """A raw socket that hears and speaks ARP on one interface."""
+def open_socket(interface, program=None):
+    """A raw socket that hears and speaks ARP on one interface; of what it hears, what passes the kernel's filter."""
     if not hasattr(socket, "AF_PACKET"):
         raise NodeError("ARP on %s: this Python has no AF_PACKET sockets; ask from a Linux host" % interface)
     try:
-        opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETHERTYPE_ARP))
+        # Of no protocol yet, so that nothing is heard before it is bound.
+        opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     except (IOError, OSError) as exc:
         raise NodeError("ARP on %s: no raw socket (%s); run as root or with CAP_NET_RAW" % (interface, exc.strerror))
     try:
+        if program is not None:
+            socket_filter.attach(opened, program)
         opened.bind((interface, ETHERTYPE_ARP))
         opened.setblocking(False)
     except (IOError, OSError) as exc:
@@ -124,7 +161,7 @@ class Asker(object):
     def receive(self):
         """The other machines' MAC addresses among the answers that have come so far."""
         answers = set()
-        while True:
+        for _frame in range(AT_ONCE):
             try:
                 frame = self._socket.recv(2048)
             except (IOError, OSError) as exc:
@@ -136,6 +173,57 @@ class Asker(object):
             mac = parse_reply(frame, self._target)
             if mac is not None and mac != self._mac:
                 answers.add(mac)
+        return answers
+
+    def close(self):
+        self._socket.close()
+
+
+class Claims(object):
+    """Whoever else says on an interface that one of the addresses is his, and our own word against it."""
+
+    protocol = "ARP"
+
+    def __init__(self, interface, mac, own, addresses, opener=open_socket):
+        self._mac, self._own, self._interface = mac, frozenset(own), interface
+        self._socket = opener(interface, claims_program(addresses, sorted(self._own)))
+
+    def fileno(self):
+        return self._socket.fileno()
+
+    def receive(self):
+        """{address: MAC addresses of other machines that claim it} of what has come so far."""
+        claims = {}
+        for _packet in range(AT_ONCE):
+            try:
+                claim = self._next()
+            except (IOError, OSError) as exc:
+                if exc.errno in (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR):
+                    break
+                raise self._problem("listen", exc)
+            if claim is not None and claim[1] not in self._own:
+                claims.setdefault(claim[0], set()).add(claim[1])
+        return claims
+
+    def announce(self, address):
+        """Tell everybody that the address is here."""
+        try:
+            self._send(address)
+        except (IOError, OSError) as exc:
+            raise self._problem("send", exc)
+
+    def _problem(self, what, exc):
+        return NodeError(
+            "%s on %s: cannot %s (%s); see that the interface is up"
+            % (self.protocol, self._interface, what, exc.strerror)
+        )
+
+    def _next(self):
+        return parse_claim(self._socket.recv(2048))
+
+    def _send(self, address):
+        for frame in build_announcements(self._mac, address):
+            self._socket.send(frame)
 
     def close(self):
         self._socket.close()

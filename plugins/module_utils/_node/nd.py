@@ -6,10 +6,11 @@
 from __future__ import absolute_import, division, print_function
 
 import errno
+import io
 import socket
 import struct
 
-from . import addresses
+from . import addresses, arp, socket_filter
 from .arp import format_mac, pack_mac
 from .errors import NodeError
 from .netlink import interface_index
@@ -19,7 +20,9 @@ __metaclass__ = type
 SOLICITATION, ADVERTISEMENT = 135, 136
 # Nobody off the link can send a packet that arrives with it.
 HOP_LIMIT = 255
+_EVERYBODY, _ANY = "ff02::1", "::"
 _SOURCE_MAC, _TARGET_MAC = 1, 2
+_ROUTER, _OVERRIDE = 0x80000000, 0x20000000
 _HEADER = struct.Struct("!BBHI16s")
 # Not in the socket module of every Python we run on.
 _ICMP6_FILTER = 1
@@ -38,12 +41,26 @@ def build_solicitation(source_mac, target_address):
     return _HEADER.pack(SOLICITATION, 0, 0, 0, socket.inet_pton(socket.AF_INET6, target_address)) + option
 
 
+def build_announcement(mac, address, router=False):
+    """The ICMPv6 message of an advertisement that nobody asked for and that overrides what others know."""
+    flags = _OVERRIDE | (_ROUTER if router else 0)
+    option = struct.pack("!BB6s", _TARGET_MAC, 1, pack_mac(mac))
+    return _HEADER.pack(ADVERTISEMENT, 0, 0, flags, socket.inet_pton(socket.AF_INET6, address)) + option
+
+
 def parse_advertisement(message, asked_address):
     """The MAC address that claims the asked address in this message, or None when it is not such an answer."""
+    claim = parse_claim(message)
+    asked = socket.inet_pton(socket.AF_INET6, asked_address)
+    return claim[1] if claim and socket.inet_pton(socket.AF_INET6, claim[0]) == asked else None
+
+
+def parse_claim(message):
+    """(address, MAC address) that the advertisement speaks of; None when it is none or names no MAC address."""
     if len(message) < _HEADER.size:
         return None
     kind, code, _checksum, _flags, target = _HEADER.unpack_from(message)
-    if (kind, code) != (ADVERTISEMENT, 0) or target != socket.inet_pton(socket.AF_INET6, asked_address):
+    if (kind, code) != (ADVERTISEMENT, 0):
         return None
     place = _HEADER.size
     while place + 8 <= len(message):
@@ -51,9 +68,20 @@ def parse_advertisement(message, asked_address):
         if not length:
             return None
         if option == _TARGET_MAC and length == 1:
-            return format_mac(message[place + 2 : place + 8])
+            return socket.inet_ntop(socket.AF_INET6, target), format_mac(message[place + 2 : place + 8])
         place += 8 * length
     return None
+
+
+def claims_program(claimed):
+    """The kernel's filter that passes advertisements of one of the addresses; our own MAC addresses are not in it.
+
+    A MAC address stands in an option, wherever it likes.
+    """
+    kind = socket_filter.equal(0, struct.pack("!BB", ADVERTISEMENT, 0))
+    return socket_filter.build(
+        kind, [socket_filter.equal(8, socket.inet_pton(socket.AF_INET6, address)) for address in claimed]
+    )
 
 
 def passes_only(kind):
@@ -70,14 +98,19 @@ def source_address(interface, address, virtual=()):
     return local[0] if local else addresses.source_address(interface, address, virtual)
 
 
-def open_socket(interface, source):
-    """A raw socket that hears Neighbor Advertisements on one interface and speaks from that address."""
+def open_socket(interface, source, program=None):
+    """A raw socket that hears Neighbor Advertisements on one interface and speaks from that address.
+
+    Of what it hears, what passes the kernel's filter.
+    """
     try:
         opened = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
     except (IOError, OSError) as exc:
         raise NodeError("ND on %s: no raw socket (%s); run as root or with CAP_NET_RAW" % (interface, exc.strerror))
     try:
         index = interface_index(interface)
+        if program is not None:
+            socket_filter.attach(opened, program)
         opened.setsockopt(socket.IPPROTO_ICMPV6, _ICMP6_FILTER, passes_only(ADVERTISEMENT))
         opened.setsockopt(socket.SOL_SOCKET, _SO_BINDTODEVICE, interface.encode("ascii") + b"\0")
         opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, HOP_LIMIT)
@@ -95,6 +128,28 @@ def open_socket(interface, source):
             % (interface, source, exc.strerror)
         )
     return opened
+
+
+def receive_message(opened):
+    """(message, hop limit, None where this Python cannot ask for it)."""
+    if not hasattr(opened, "recvmsg"):
+        return opened.recv(2048), None
+    message, extra = opened.recvmsg(2048, 64)[:2]
+    limits = [
+        struct.unpack("=i", data[:4])[0]
+        for level, kind, data in extra
+        if (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_HOPLIMIT)
+    ]
+    return message, limits[0] if limits else None
+
+
+def is_router(interface):
+    """Whether this host forwards what comes by that interface: an advertisement that denies it ends routes to it."""
+    try:
+        with io.open("/proc/sys/net/ipv6/conf/%s/forwarding" % interface, encoding="ascii") as source:
+            return source.read().strip() not in ("", "0")
+    except (IOError, OSError):
+        return False
 
 
 class Asker(object):
@@ -126,9 +181,9 @@ class Asker(object):
     def receive(self):
         """The other machines' MAC addresses among the answers that have come so far."""
         answers = set()
-        while True:
+        for _message in range(arp.AT_ONCE):
             try:
-                message, hop_limit = self._next()
+                message, hop_limit = receive_message(self._socket)
             except (IOError, OSError) as exc:
                 if exc.errno in (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR):
                     return answers
@@ -138,18 +193,27 @@ class Asker(object):
             mac = parse_advertisement(message, self._target) if hop_limit in (None, HOP_LIMIT) else None
             if mac is not None and mac != self._mac:
                 answers.add(mac)
-
-    def _next(self):
-        """(message, hop limit, None where this Python cannot ask for it)."""
-        if not hasattr(self._socket, "recvmsg"):
-            return self._socket.recv(2048), None
-        message, extra = self._socket.recvmsg(2048, 64)[:2]
-        limits = [
-            struct.unpack("=i", data[:4])[0]
-            for level, kind, data in extra
-            if (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_HOPLIMIT)
-        ]
-        return message, limits[0] if limits else None
+        return answers
 
     def close(self):
         self._socket.close()
+
+
+class Claims(arp.Claims):
+    """Whoever else says on an interface that one of the IPv6 addresses is his. Used as arp.Claims is."""
+
+    protocol = "ND"
+
+    def __init__(self, interface, mac, own, claimed, opener=open_socket, router=None):
+        self._mac, self._own, self._interface = mac, frozenset(own), interface
+        self._router = is_router if router is None else router
+        # Bound to no address, so that it hears all that is for this host.
+        self._socket = opener(interface, _ANY, claims_program(claimed))
+
+    def _next(self):
+        message, hop_limit = receive_message(self._socket)
+        return parse_claim(message) if hop_limit in (None, HOP_LIMIT) else None
+
+    def _send(self, address):
+        message = build_announcement(self._mac, address, self._router(self._interface))
+        self._socket.sendto(message, (_EVERYBODY, 0))

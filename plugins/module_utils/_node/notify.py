@@ -18,6 +18,7 @@ import select
 import signal
 
 from . import frozen, journal, service, state
+from .claims import ForeignClaims
 from .errors import NodeError
 from .fifo import Fifo
 from .guard import CHECK_INTERVAL, SETTLE, AddressGuard, disagreements, virtual_addresses
@@ -57,6 +58,7 @@ class Handler(object):
         self._announced = self.record
         self._addresses = AddressGuard(system, self._say, self._try)
         self._lost = LostAddresses(system, self._say, self._try)
+        self._claims = ForeignClaims(system, self._say, self._try)
         self._unordered, self._unconfirmed = Unordered(), False
         self._freeze = frozen.FreezeGuard(system)
         self._hook = Hook(system, self._say)
@@ -86,7 +88,9 @@ class Handler(object):
         """Wait for an event or the next tick, then do what there is to do."""
         if timeout is None:
             due = self._freeze.remaining(self._advert_interval())
-            timeout = min(TICK, self._addresses.interval, TICK if due is None else due)
+            claimed = self._claims.remaining()
+            waits = [TICK, self._addresses.interval, due, claimed]
+            timeout = min(wait for wait in waits if wait is not None)
             if self._unconfirmed and self._reconcile_at is not None:
                 timeout = min(timeout, max(0.0, self._reconcile_at - self._system.monotonic()))
         idle = self._wait(timeout)
@@ -105,6 +109,7 @@ class Handler(object):
     def close(self):
         self._addresses.close()
         self._lost.close()
+        self._claims.close()
         self._hook.close()
         self._fifo.close()
         os.close(self._wake_in)
@@ -118,7 +123,8 @@ class Handler(object):
         while True:
             askers = self._addresses.sources()
             sources = self._fifo.descriptors() + list(askers) + self._hook.sources() + [self._wake_out]
-            sources += self._lost.sources()
+            claims = self._claims.sources()
+            sources += self._lost.sources() + list(claims)
             try:
                 ready = select.select(sources, [], [], max(0.0, deadline - self._system.monotonic()))[0]
             except (IOError, OSError, select.error) as exc:
@@ -130,6 +136,9 @@ class Handler(object):
             for news in self._lost.sources():
                 if news in ready:
                     self._try("address news", self._lost.hear)
+            for ear, place in claims.items():
+                if ear in ready:
+                    self._try("claims heard on %s" % place[0], self._claims.hear, place)
             for asker, key in askers.items():
                 if asker in ready:
                     ready.remove(asker)
@@ -159,6 +168,8 @@ class Handler(object):
             self._addresses.look(self._description, self.record, self._daemon, self._look_again)
         if tick or self._lost.active:
             self._lost.look(self._description, self.record, self._daemon, self._look_again)
+        if tick or lines or self._claims.active:
+            self._claims.look(self._description, self.record, self._daemon, self._look_again)
         # Last, for it starts programs. It is not told what may not be true.
         if not self._unconfirmed:
             self.record = self._hook.look(self._description, self.record)

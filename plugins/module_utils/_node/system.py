@@ -490,3 +490,19 @@ class System(object):
             source = addresses.source_address(interface, address, virtual)
             return arp.Asker(name, interface["mac"], source, address)
         return nd.Asker(name, interface["mac"], nd.source_address(interface, address, virtual), address)
+
+    @staticmethod
+    def claims(interfaces, name, claimed):
+        """An arp.Claims or nd.Claims for these addresses of one family on the interface of that name.
+
+        Raises NodeError. Whatever comes from a MAC address of this host is no claim, on whichever interface it is.
+        """
+        interface = addresses.find_interface(interfaces, name)
+        if interface is None or not addresses.is_ethernet(interface["mac"]):
+            raise NodeError(
+                "claims of %s: this host has no interface %s with an Ethernet address; see that it is there"
+                % (", ".join(claimed), name)
+            )
+        own = [entry["mac"] for entry in interfaces if addresses.is_ethernet(entry["mac"])]
+        kind = arp.Claims if addresses.parse_address(claimed[0])[0] == 4 else nd.Claims
+        return kind(name, interface["mac"], own, claimed)

@@ -90,6 +90,35 @@ class FakeNews(object):
         self._there.close()
 
 
+class FakeEar(object):
+    """What other machines claim, through a socket pair, so that select() sees it."""
+
+    def __init__(self, claimed):
+        self.claimed, self.announced, self.closed = claimed, [], False
+        self._here, self._there = socket.socketpair()
+        self._here.setblocking(False)
+
+    def claim(self, mac):
+        self._there.send(mac.encode("ascii"))
+
+    def fileno(self):
+        return self._here.fileno()
+
+    def receive(self):
+        try:
+            return {self.claimed[0]: {self._here.recv(17).decode("ascii")}}
+        except (IOError, OSError):
+            return {}
+
+    def announce(self, address):
+        self.announced.append(address)
+
+    def close(self):
+        self.closed = True
+        self._here.close()
+        self._there.close()
+
+
 class World(object):
     """Time goes only when somebody looks at the clock or the test says so."""
 
@@ -103,7 +132,7 @@ class World(object):
         self.dumps, self.dump_problem = 0, None
         self.running_interval, self.put_back = 0.25, []
         self.reloads, self.programs = 0, 1
-        self.news = None
+        self.news, self.ears = None, []
         self.part = {
             "schema": 1,
             "node": "node-a",
@@ -225,6 +254,10 @@ class World(object):
         command = FakeCommand()
         command.outcome = self.outcome
         return command
+
+    def claims(self, _interfaces, _name, claimed):
+        self.ears.append(FakeEar(claimed))
+        return self.ears[-1]
 
     def asker(self, _interfaces, _name, _address, _virtual):
         self.askers.append(FakeAsker())
@@ -1076,6 +1109,63 @@ class FreezeTest(HandlerCase):
         handler.cycle()
         self.assertLessEqual(waits[0], 0.25)
         self.assertLess(self.world.clock - begin, 1)
+
+
+class ClaimTest(HandlerCase):
+    def owner(self):
+        self.world.start_daemon(web="MASTER")
+        self.world.held = [VIP]
+        return self.handler()
+
+    def test_an_address_that_was_claimed_is_announced_when_nobody_else_answers(self):
+        handler = self.owner()
+        ear = self.world.ears[0]
+        ear.claim(PEER)
+        handler.cycle(0)
+        self.assertEqual((len(self.world.askers), self.world.askers[0].requests), (1, 1))
+        for _look in range(8):
+            self.tick(handler, 0.21)
+        self.assertEqual(ear.announced, [VIP] * 3)
+        self.assertTrue(self.world.askers[0].closed)
+        fields = [self.fields[index] for index, line in enumerate(self.said) if PEER in line]
+        self.assertEqual(len(fields), 2)
+        self.assertEqual(fields[0], {
+            "message_id": journal.GUARD_ACTION, "priority": journal.WARNING, "HA_PAIR_NODE": "node-a",
+            "HA_PAIR_INSTANCE": "web", "HA_PAIR_VIPS": VIP})
+
+    def test_the_loop_waits_no_longer_than_for_the_next_question_and_only_then(self):
+        handler, waited = self.owner(), []
+        handler._wait = lambda timeout: bool(waited.append(timeout))
+        handler.cycle()
+        self.world.ears[0].claim(PEER)
+        del handler._wait
+        handler.cycle(0)
+        handler._wait = lambda timeout: bool(waited.append(timeout))
+        handler.cycle()
+        self.assertGreater(waited[0], 0.5)
+        self.assertLess(waited[1], 0.21)
+
+    def test_a_claim_is_not_read_more_often_than_it_is_looked_at(self):
+        handler = self.owner()
+        for _frame in range(3):
+            self.world.ears[0].claim(PEER)
+        handler.cycle(0)
+        requests = self.world.askers[0].requests
+        self.assertEqual(handler._claims.sources(), {})
+        handler.cycle(0)
+        self.assertEqual(self.world.askers[0].requests, requests)
+
+    def test_a_handler_of_a_backup_hears_nothing(self):
+        self.world.start_daemon(web="BACKUP")
+        handler = self.handler()
+        self.tick(handler)
+        self.assertEqual(self.world.ears, [])
+        self.write('INSTANCE "web" MASTER 250')
+        handler.cycle(0)
+        self.assertEqual([ear.claimed for ear in self.world.ears], [[VIP]])
+        self.write('INSTANCE "web" BACKUP 250')
+        handler.cycle(0)
+        self.assertTrue(self.world.ears[0].closed)
 
 
 class HookTest(HandlerCase):
