@@ -79,7 +79,7 @@ def parse_reply(frame, asked_address):
 
 
 def build_announcements(mac, address):
-    """Gratuitous ARP, as a request and as an answer that nobody asked for: some machines believe one, some the other."""
+    """Gratuitous ARP, as a request and as an unasked answer: some machines believe one, some the other."""
     source, packed = pack_mac(mac), socket.inet_aton(address)
     return [
         _ETHERNET.pack(_BROADCAST, source, ETHERTYPE_ARP)

@@ -5,10 +5,12 @@
 
 from __future__ import absolute_import, division, print_function
 
+import ctypes
 import errno
 import os
 import select
 import subprocess
+import time
 import unittest
 
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node import addresses, arp, claims, journal, nd
@@ -20,6 +22,7 @@ __metaclass__ = type
 VIP, VIP6 = "192.0.2.10", "2001:db8::10"
 OURS, THEIRS = "52:54:00:00:00:01", "52:54:00:00:00:66"
 STEP = 0.05
+CLONE_NEWNET = 0x40000000
 
 
 class Link(object):
@@ -112,7 +115,7 @@ class Node(Machine):
     def interfaces(self):
         self.kernel_asked += 1
         held = [{"address": address, "prefix": 24} for address in sorted(self.held)]
-        others = [{"name": "eth%d" % index, "mac": mac, "addresses": []} for index, mac in enumerate(self.macs) if index]
+        others = [{"name": "eth1", "mac": mac, "addresses": []} for mac in self.macs[1:]]
         return [{"name": "eth0", "mac": self.macs[0], "addresses": held}] + others
 
     def claims_of(self, name, claimed):
@@ -188,7 +191,7 @@ class ClaimCase(unittest.TestCase):
         self.thief = Machine(self.link)
 
     def run_for(self, seconds, every=None):
-        for _step in range(int(round(seconds / STEP))):
+        for _step in range(int(seconds / STEP + 0.5)):
             self.link.clock += STEP
             if every:
                 every()
@@ -257,7 +260,7 @@ class ForeignClaimTest(ClaimCase):
 
     def test_a_claim_while_keepalived_is_asked_makes_it_silent(self):
         self.thief.claim(self.vip)
-        self.node.on_confirm = lambda: self.steal()
+        self.node.on_confirm = self.steal
         self.run_for(3)
         self.assertEqual((self.node.announced, self.node.confirmed), ([], [True]))
 
@@ -496,35 +499,45 @@ class FrameTest(unittest.TestCase):
     def test_a_link_that_goes_down_has_a_name(self):
         for kind, protocol, address in ((arp.Claims, "ARP", VIP), (nd.Claims, "ND", VIP6)):
             ear = self.ear(kind, [], errno.ENETDOWN)[0]
-            for call, what in ((ear.receive, "listen"), (lambda: ear.announce(address), "send")):
+            for call, arguments, what in ((ear.receive, (), "listen"), (ear.announce, (address,), "send")):
                 with self.assertRaises(NodeError) as caught:
-                    call()
+                    call(*arguments)
                 self.assertEqual(
                     str(caught.exception),
                     "%s on eth0: cannot %s (Network is down); see that the interface is up" % (protocol, what))
 
 
 def run(*argv):
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except OSError as exc:
+        return 127, str(exc)
     out = process.communicate()[0].decode("utf-8", "replace")
     return process.returncode, out
 
 
 class VethTest(unittest.TestCase):
-    """Real sockets on two ends of a wire."""
+    """Real sockets on two ends of a wire, in a network namespace of its own."""
 
     def setUp(self):
-        if os.geteuid() != 0 or not run("sh", "-c", "command -v ip")[1]:
-            self.skipTest("needs root and ip")
-        self.names = ["hpt%s%d" % (end, os.getpid() % 100000) for end in "ab"]
+        here = os.open("/proc/self/ns/net", os.O_RDONLY) if os.path.exists("/proc/self/ns/net") else None
+        libc = ctypes.CDLL(None, use_errno=True)
+        if here is None or libc.unshare(CLONE_NEWNET):
+            self.skipTest("no network namespace of our own: needs root on Linux")
+        self.addCleanup(os.close, here)
+        self.addCleanup(libc.setns, here, CLONE_NEWNET)
+        self.names = ["wire0", "wire1"]
         code, out = run("ip", "link", "add", self.names[0], "type", "veth", "peer", "name", self.names[1])
         if code:
             self.skipTest("no veth here: %s" % out)
-        self.addCleanup(run, "ip", "link", "del", self.names[0])
         for name in self.names:
             self.assertEqual(run("ip", "link", "set", name, "up"), (0, ""))
         interfaces = System().interfaces()
         self.macs = [addresses.find_interface(interfaces, name)["mac"] for name in self.names]
+        # /sys shows the interfaces of the namespace in which it was mounted.
+        original = nd.interface_index
+        nd.interface_index = lambda name: int(run("ip", "-o", "link", "show", "dev", name)[1].split(":")[0])
+        self.addCleanup(setattr, nd, "interface_index", original)
 
     def ear(self, kind, end, address):
         made = kind(self.names[end], self.macs[end], [self.macs[end]], [address])
@@ -551,7 +564,7 @@ class VethTest(unittest.TestCase):
             try:
                 there.announce(VIP6)
             except NodeError:
-                pass  # the link-local address is not there yet
+                time.sleep(0.1)  # the link-local address is not there yet
             heard = self.hears(here, 0.1)
             if heard:
                 break

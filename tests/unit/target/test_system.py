@@ -110,6 +110,34 @@ class CommandTest(unittest.TestCase):
             system.System().asker(interfaces, "eth0", "2001:db8::100", [])
         self.assertIn("ND on eth0: it has no IPv6 address of its own", str(caught.exception))
 
+    def test_claims_are_heard_on_ethernet_only(self):
+        interfaces = [{"name": "eth0", "mac": "52:54:00:00:00:01", "addresses": []},
+                      {"name": "tun0", "mac": None, "addresses": []}]
+        for name in ("eth7", "tun0"):
+            with self.assertRaises(NodeError) as caught:
+                system.System.claims(interfaces, name, ["192.0.2.10", "192.0.2.11"])
+            self.assertEqual(
+                str(caught.exception),
+                "claims of 192.0.2.10, 192.0.2.11: this host has no interface %s with an Ethernet address; see that "
+                "it is there" % name)
+
+    def test_claims_of_every_interface_of_ours_are_our_own(self):
+        made = []
+        originals = system.arp.Claims, system.nd.Claims
+        system.arp.Claims = lambda *arguments: made.append(("ARP",) + arguments)
+        system.nd.Claims = lambda *arguments: made.append(("ND",) + arguments)
+        interfaces = [{"name": "lo", "mac": "00:00:00:00:00:00", "addresses": []},
+                      {"name": "bond0", "mac": "52:54:00:00:00:01", "addresses": []},
+                      {"name": "eth1", "mac": "52:54:00:00:00:02", "addresses": []}]
+        try:
+            for address in ("192.0.2.10", "2001:db8::10"):
+                system.System.claims(interfaces, "bond0", [address])
+        finally:
+            system.arp.Claims, system.nd.Claims = originals
+        own = ["52:54:00:00:00:01", "52:54:00:00:00:02"]
+        self.assertEqual(made, [("ARP", "bond0", own[0], own, ["192.0.2.10"]),
+                                ("ND", "bond0", own[0], own, ["2001:db8::10"])])
+
     def test_keepalived_tells_its_version_on_stderr(self):
         runner = Runner({"keepalived --version": (0, "", "Keepalived v2.2.7 (01/16,2022)\n")})
         self.assertEqual(system.System(runner).keepalived_version(), "2.2.7")
