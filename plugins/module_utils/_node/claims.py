@@ -176,7 +176,8 @@ class ForeignClaims(object):
             own, place = {interface["mac"] for interface in interfaces}, (vips[key]["interface"], key[0])
             if not macs - own:
                 # A MAC address of ours that is new: listen anew, without it.
-                self._close_ear(place)
+                if place in self._ears:
+                    self._close_ear(place)
             elif places(interfaces, vips[key])[0]:
                 self._claims[key] = _Claim(macs - own, own, clock)
                 self._announcing.pop(key, None)

@@ -379,6 +379,16 @@ class PlacesTest(unittest.TestCase):
         node.turn()
         self.assertEqual([ear.claimed for ear in node.ears], [[VIP, "192.0.2.11"], [VIP6]])
 
+    def test_a_new_mac_address_of_ours_may_speak_for_several_addresses(self):
+        link = Link()
+        node = make_node(link, vips=(VIP, "192.0.2.11"))
+        node.ears[0].heard += [(VIP, "52:54:00:00:00:02"), ("192.0.2.11", "52:54:00:00:00:02")]
+        node.macs.append("52:54:00:00:00:02")
+        for _step in range(40):
+            link.clock += STEP
+            node.turn()
+        self.assertEqual((len(node.ears), node.askers, node.announced), (2, [], []))
+
     def test_many_addresses_are_one_question_to_keepalived(self):
         link = Link()
         vips = ["192.0.2.%d" % number for number in range(10, 30)]
