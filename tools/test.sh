@@ -14,6 +14,8 @@ summary=${cache}/test.summary
 log=${cache}/test.log
 mkdir -p "${cache}"
 : >"${log}"
+failed=${cache}/test.failed.log
+rm -f "${failed}"
 : >"${summary}"
 
 # However the run ends: what passed, what did not, and what was left out.
@@ -22,18 +24,29 @@ finish() {
   [ -z "${lane}" ] || kill -- "-${lane}" 2>/dev/null || true
   printf '\n== summary\n'
   cat "${summary}"
+  reasons
   # What a step left out, it has said in a line of its own; here they are together.
   grep -hE '^[a-z_]+: skipped: ' "${log}" || printf 'nothing was skipped\n'
   printf '%s passed, %s failed\n' "$(grep -c '^passed' "${summary}")" "$(grep -c '^FAILED' "${summary}")"
 }
 
+# Who reads the end of a long log only is to see why as well: what the failed step said last of what went wrong.
+reasons() {
+  [ -s "${failed}" ] || return 0
+  printf '\n== why\n'
+  # Ansible and Molecule, pytest and the linters, our own scripts; the first lines of what each of them says.
+  grep -nE '^(fatal: |failed: |FAILED |ERROR|CRITICAL |\[ERROR\]|E   |[a-z_]+: error: )|^ *- .?failed: ' "${failed}" \
+    | tail -n 12 | cut -c1-500 || printf 'nothing that looks like a reason; see the end of the step above\n'
+}
+
 step() {
-  local name=$1 started=${SECONDS} word=passed
+  local name=$1 started=${SECONDS} word=passed own=${cache}/test.step.${1// /_}.log
   shift
   printf '\n== %s\n' "${name}"
-  "$@" 2>&1 | tee -a "${log}" || word=FAILED
+  "$@" 2>&1 | tee "${own}" | tee -a "${log}" || word=FAILED
   printf '%s  %4d s  %s\n' "${word}" "$((SECONDS - started))" "${name}" >>"${summary}"
   [ "${word}" = passed ] && return
+  cp "${own}" "${failed}"
   printf '\n%s: error: the step "%s" failed; the reason is above, and the rest was not run\n' "${script}" "${name}" >&2
   exit 1
 }
