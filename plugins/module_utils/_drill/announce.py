@@ -11,15 +11,12 @@ import struct
 
 from .._node import addresses
 from .._node.arp import build_announcements, pack_mac
+from .._node.nd import HOP_LIMIT, build_announcement
 
 __metaclass__ = type
 
 INTERVAL = 0.2
 _ICMPV6 = 58
-_ADVERTISEMENT = 136
-_OVERRIDE = 0x20000000
-_TARGET_MAC = 2
-_HOP_LIMIT = 255
 
 # Runs beside us and after us, on any Python of a node, with no more than this.
 SENDER = '''# Sends frames again and again. Written by duplex.ha_pair; it is gone after a reboot.
@@ -54,16 +51,14 @@ def unsolicited_advertisement(mac, address):
     """A Neighbor Advertisement to all nodes that overrides what they know."""
     packed, source = socket.inet_pton(socket.AF_INET6, address), pack_mac(mac)
     everybody = socket.inet_pton(socket.AF_INET6, "ff02::1")
-
-    def message(value):
-        return struct.pack("!BBHI16sBB6s", _ADVERTISEMENT, 0, value, _OVERRIDE, packed, _TARGET_MAC, 1, source)
-
-    length = len(message(0))
-    value = checksum(packed + everybody + struct.pack("!II", length, _ICMPV6) + message(0))
+    message = build_announcement(mac, address)
+    value = checksum(packed + everybody + struct.pack("!II", len(message), _ICMPV6) + message)
     return [
         struct.pack("!6s6sH", b"\x33\x33\0\0\0\x01", source, 0x86DD)
-        + struct.pack("!IHBB16s16s", 0x60000000, length, _ICMPV6, _HOP_LIMIT, packed, everybody)
-        + message(value)
+        + struct.pack("!IHBB16s16s", 0x60000000, len(message), _ICMPV6, HOP_LIMIT, packed, everybody)
+        + message[:2]
+        + struct.pack("!H", value)
+        + message[4:]
     ]
 
 

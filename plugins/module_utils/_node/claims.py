@@ -253,7 +253,8 @@ class ForeignClaims(object):
         made = self._made.setdefault(key, [0, clock, clock])
         made[:] = [made[0] + 1, clock, clock]
         last = "; the last time, for it keeps coming back: from now on that is left to keepalived"
-        self._act(
+        journal.say_action(
+            self._say,
             vip,
             "%s: nobody else answers for it any more (claimed by %s): announced anew%s"
             % (vip["address"], ", ".join(sorted(claim.macs)), last if made[0] == len(PAUSES) else ""),
@@ -270,20 +271,12 @@ class ForeignClaims(object):
     def _say_claim(self, vip, claim):
         if not claim.said:
             claim.said = True
-            self._act(
+            journal.say_action(
+                self._say,
                 vip,
                 "%s is claimed by %s as well, although keepalived here is MASTER: asking until nobody else has it"
                 % (vip["address"], ", ".join(sorted(claim.macs))),
             )
-
-    def _act(self, vip, line):
-        self._say(
-            line,
-            message_id=journal.GUARD_ACTION,
-            priority=journal.WARNING,
-            HA_PAIR_INSTANCE=vip["instance"],
-            HA_PAIR_VIPS=vip["address"],
-        )
 
     def _drop(self, key):
         self._claims.pop(key).close()

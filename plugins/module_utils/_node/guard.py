@@ -237,7 +237,8 @@ class AddressGuard(object):
             if interface["name"] == HOLDING_INTERFACE:
                 interface["addresses"].append({"address": vip["address"], "prefix": prefix})
         where = "stands on %s" % standing[0][0] if standing else "was given up"
-        self._act(
+        journal.say_action(
+            self._say,
             vip,
             "%s %s without keepalived: held on %s until it is back or another node has it"
             % (vip["address"], where, HOLDING_INTERFACE),
@@ -252,7 +253,8 @@ class AddressGuard(object):
         for interface in self._interfaces:
             if interface["name"] == place[0]:
                 interface["addresses"].append({"address": vip["address"], "prefix": place[1]})
-        self._act(
+        journal.say_action(
+            self._say,
             vip,
             "%s is held, but gone from %s: put back until keepalived is MASTER or another node has it"
             % (vip["address"], place[0]),
@@ -267,7 +269,8 @@ class AddressGuard(object):
             if key not in self._said:
                 self._said.add(key)
                 where = ", ".join(place[0] for place in standing + held)
-                self._act(vip, "%s stands on %s %s: asking whether another node has it" % (key, where, what))
+                line = "%s stands on %s %s: asking whether another node has it" % (key, where, what)
+                journal.say_action(self._say, vip, line)
         others = self._answers.pop(key, set())
         if others:
             # The daemon may be back by now, or MASTER, and then the address is its own affair. Not every word of it
@@ -296,7 +299,7 @@ class AddressGuard(object):
     def _remove(self, vip, gone, why):
         for interface, prefix in gone:
             self._system.remove_address(vip["address"], prefix, interface)
-            self._act(vip, "%s/%d removed from %s: %s" % (vip["address"], prefix, interface, why))
+            journal.say_action(self._say, vip, "%s/%d removed from %s: %s" % (vip["address"], prefix, interface, why))
             for seen in self._interfaces:
                 if seen["name"] == interface:
                     seen["addresses"] = [
@@ -304,15 +307,6 @@ class AddressGuard(object):
                         for entry in seen["addresses"]
                         if entry["prefix"] != prefix or not addresses.same_address(entry["address"], vip["address"])
                     ]
-
-    def _act(self, vip, line):
-        self._say(
-            line,
-            message_id=journal.GUARD_ACTION,
-            priority=journal.WARNING,
-            HA_PAIR_INSTANCE=vip["instance"],
-            HA_PAIR_VIPS=vip["address"],
-        )
 
     def _drop_asker(self, key):
         self._answers.pop(key, None)

@@ -67,3 +67,8 @@ class Journal(object):
         finally:
             talk.close()
         return True
+
+
+def say_action(say, vip, line):
+    """Say what was done about a VIP that keepalived does not do; `say` is a Journal, or the handler's own word."""
+    say(line, message_id=GUARD_ACTION, priority=WARNING, HA_PAIR_INSTANCE=vip["instance"], HA_PAIR_VIPS=vip["address"])

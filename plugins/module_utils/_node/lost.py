@@ -90,13 +90,11 @@ class LostAddresses(object):
     def _put_back(self, vip):
         self._put[vip["address"]] = self._system.monotonic()
         self._system.put_address_back(vip["address"], vip["prefix"], vip["interface"])
-        self._say(
+        journal.say_action(
+            self._say,
+            vip,
             "%s was gone from %s although keepalived here is MASTER, and keepalived does not notice that: put back"
             % (vip["address"], vip["interface"]),
-            message_id=journal.GUARD_ACTION,
-            priority=journal.WARNING,
-            HA_PAIR_INSTANCE=vip["instance"],
-            HA_PAIR_VIPS=vip["address"],
         )
 
     def close(self):
