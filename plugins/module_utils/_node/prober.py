@@ -43,6 +43,9 @@ UNPROVEN = (
 )
 # A command may do less here than as keepalived's check script: until it has succeeded once, its failure may be ours.
 UNPROVEN_KINDS = ("command",)
+# What both nodes share, both ask at the same moments by their clocks: when it is gone, both lose preference together.
+# Were one to notice a round before the other, the VIP would move to a node that is no better off.
+SHARED_KINDS = ("mount",)
 # Ends with this to be started again at once: the unit then keeps what was found so far.
 START_AGAIN = 75
 
@@ -123,6 +126,8 @@ class Probe(object):
             with self._lock:
                 if not self._stopped:
                     self._judge(problem, unable, took)
+        if self.settings.get("kind") in SHARED_KINDS:
+            return self._interval - self._system.now() % self._interval
         return max(0.0, started + self._interval - self._system.monotonic())
 
     def look_after(self):

@@ -1,7 +1,7 @@
 # Copyright: duplex.ha_pair contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ways to ask: a URL, a TCP port, a command, an address. Each asks once, and its timeout holds whatever happens.
+"""Ways to ask: a URL, a TCP port, a command, an address, a mount. Each asks once; its timeout holds whatever happens.
 
 An asker's ask(timeout) gives None for a good answer and otherwise one line that says what was wrong. It raises
 CannotAskError when it is this side that cannot ask: that says nothing about the other one.
@@ -21,6 +21,7 @@ import sys
 import time
 
 from .check import problem_of, refuse_wrong
+from .mounts import mount_at, mounts_now
 
 __metaclass__ = type
 
@@ -40,6 +41,9 @@ _PAUSE = 0.01
 _ECHO = {socket.AF_INET: (socket.IPPROTO_ICMP, 8, 0), socket.AF_INET6: (socket.IPPROTO_ICMPV6, 128, 129)}
 
 _clock = getattr(time, "monotonic", time.time)
+
+# How stat, speaking as ENVIRONMENT says, ends its line where it is this account that may not ask.
+_NOT_FOR_US = tuple(": " + os.strerror(code) for code in (errno.EACCES, errno.EPERM))
 
 
 class CannotAskError(Exception):
@@ -66,14 +70,14 @@ class CommandAsker(object):
     def __init__(self, argv):
         if not isinstance(argv, (list, tuple)) or not argv or not all(hasattr(word, "encode") for word in argv):
             raise CannotAskError("command %r: write a list, the absolute path of a program and its arguments" % (argv,))
-        self._argv = list(argv)
+        self._argv, self._name = list(argv), argv[0]
         self._left = None
 
     def ask(self, timeout):
         if self._left is not None:
             # What a dead file server holds cannot even be killed; asking again would only pile up more of the same.
             if self._left.poll() is None:
-                return "%s: was killed after its timeout and has still not ended" % self._argv[0]
+                return "%s: was killed after its timeout and has still not ended" % self._name
             self._left = None
         deadline = _clock() + timeout
         process = self._start()
@@ -84,12 +88,16 @@ class CommandAsker(object):
         code = process.returncode
         if code is None:
             self._kill(process)
-            return "%s: no answer within %g s" % (self._argv[0], timeout)
+            return "%s: no answer within %g s" % (self._name, timeout)
+        return self._judge(code, output)
+
+    def _judge(self, code, output):
+        """What the end of the command means."""
         if code == 0:
             return None
         reason = "was ended by signal %d" % -code if code < 0 else "answered %d" % code
         said = last_line(output)
-        return "%s: %s%s" % (self._argv[0], reason, " (%s)" % said if said else "")
+        return "%s: %s%s" % (self._name, reason, " (%s)" % said if said else "")
 
     def _start(self):
         with open(os.devnull, "rb") as nothing:
@@ -141,6 +149,43 @@ class CommandAsker(object):
         except OSError:
             pass  # it ended by itself just now
         self._left = process
+
+
+class MountAsker(CommandAsker):
+    """A file system, by the path where it is mounted: whether it is there, and whether whoever serves it answers.
+
+    Asked for its size (statfs), which no cache answers: file attributes of NFS may come from memory for a minute after
+    the server is gone. In a process of its own, because whoever asks a dead server waits with it, perhaps beyond
+    SIGKILL; as long as one waits, no other is started.
+    """
+
+    def __init__(self, path, mounts=mounts_now):
+        if not hasattr(path, "startswith") or not path.startswith("/"):
+            raise CannotAskError("mount %r: write the absolute path of a mount point, such as /srv/data" % (path,))
+        super(MountAsker, self).__init__(["stat", "--file-system", "--format=%s", "--", path])
+        self._path, self._mounts, self._name = path, mounts, "mount %s" % path
+
+    def ask(self, timeout):
+        mounts = self._mounts()
+        if not mounts:
+            raise CannotAskError(
+                "%s: the kernel's list of mounts cannot be read; see that /proc is mounted" % self._name
+            )
+        if mount_at(self._path, mounts) is None:
+            # What is written there now would be on this node's own disk, and on no other's.
+            return "%s: nothing is mounted there" % self._name
+        return super(MountAsker, self).ask(timeout)
+
+    def _judge(self, code, output):
+        said = last_line(output)
+        if code == 0 and said == "0":
+            # A FUSE file system without allow_other answers other accounts from the kernel.
+            raise CannotAskError(
+                "%s: does not answer this account; mount it with allow_other, or do not watch it" % self._name
+            )
+        if code > 0 and said.endswith(_NOT_FOR_US):
+            raise CannotAskError("%s: %s; let this account search the directories above it" % (self._name, said))
+        return super(MountAsker, self)._judge(code, output)
 
 
 class PingAsker(object):
@@ -198,6 +243,7 @@ KINDS = {
     "http": UrlAsker,
     "tcp": lambda target: UrlAsker("tcp://%s" % target),
     "command": CommandAsker,
+    "mount": MountAsker,
     "ping": PingAsker,
 }
 

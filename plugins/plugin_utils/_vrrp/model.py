@@ -75,7 +75,8 @@ class HealthCheck:
 class Probe:
     """What the prober of the node asks again and again.
 
-    kind: `http`, `tcp`, `command` or `ping`. target: a URL, HOST:PORT, an address, or the words of a command.
+    kind: `http`, `tcp`, `command`, `ping` or `mount`. target: a URL, HOST:PORT, an address, a path, or the words of a
+    command.
     fall, rise: bad or good answers in a row that change `state_file` to 1 or 0. gate: the file that must read 1 for
     the probe to ask at all.
     """

@@ -13,16 +13,23 @@ from dataclasses import dataclass
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader, shown
 
 from .model import HARDEST_WEIGHT
-from .values import endpoint, ip_address, is_loopback, named_options, weight
+from .values import endpoint, ip_address, is_loopback, mount_point, named_options, weight
 from .vip_inputs import read_interface
 
 INTERFACE_KEYS = ("weight",)
 PROCESS_KEYS = ("full_command", "quorum", "weight")
-WITNESS_KEYS = ("fall", "interval", "ping", "rise", "tcp", "timeout", "weight")
+WITNESS_KINDS = ("mount", "ping", "tcp")
+WITNESS_KEYS = (*WITNESS_KINDS, "fall", "interval", "rise", "timeout", "weight")
 
 WITNESS_WEIGHT = -20
 """What a node loses that does not reach a witness: more than the preferred node is ahead, and more than a planned
 switchover adds."""
+
+WITNESS_SECONDS = {"interval": 1.0, "timeout": 0.5}
+MOUNT_SECONDS = {"interval": 2.0, "timeout": 1.5}
+"""How often a witness is asked and how long it may take, in seconds. A file server answers more slowly than a gateway,
+and one that is merely busy should move nothing: with three misses a hang is noticed after 6 to 8 s. The timeout is
+below the interval, so that both nodes ask at the same moments whatever the answers are."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,10 @@ class ProcessInput:
 
 @dataclass(frozen=True)
 class WitnessInput:
-    """A witness as written. kind: `ping` or `tcp`; target: an address or HOST:PORT; address: the address in it."""
+    """A witness as written. kind: `mount`, `ping` or `tcp`; target: a path, an address or HOST:PORT.
+
+    address: the address in the target, empty where there is none.
+    """
 
     place: str
     name: str
@@ -131,7 +141,7 @@ def _read_process(place: str, name: str, options: Mapping[str, t.Any], reader: R
 
 
 def read_witnesses(place: str, given: object, reader: Reader) -> tuple[WitnessInput, ...]:
-    """The machines outside the pair that a well node reaches."""
+    """What lies outside the pair and a well node reaches: machines, and file systems of a server."""
     cure = "give witnesses by name, such as {gateway: {ping: 192.0.2.1}}"
     found = []
     witnesses = reader.mapping(place, given, cure)
@@ -166,11 +176,12 @@ def _read_witness(place: str, name: str, options: Mapping[str, t.Any], reader: R
         reader.refuse(
             f"{place}.weight", f"{change} would prefer the node that does not reach it", "give a penalty such as -20"
         )
+    usual = MOUNT_SECONDS if target is not None and target[0] == "mount" else WITNESS_SECONDS
     numbers = {
         option: reader.seconds(
             f"{place}.{option}", options.get(option, default), 0.05, 3600, f"give seconds, such as {default:g}"
         )
-        for option, default in (("interval", 1.0), ("timeout", 0.5))
+        for option, default in usual.items()
     }
     counts = {
         option: reader.integer(f"{place}.{option}", options.get(option, 3), 1, 100, "give a count, such as 3")
@@ -186,8 +197,8 @@ def _read_witness(place: str, name: str, options: Mapping[str, t.Any], reader: R
         target=text,
         address=address,
         weight=change,
-        interval=numbers["interval"] or 1.0,
-        timeout=numbers["timeout"] or 0.5,
+        interval=numbers["interval"] or usual["interval"],
+        timeout=numbers["timeout"] or usual["timeout"],
         fall=counts["fall"] or 3,
         rise=counts["rise"] or 3,
     )
@@ -195,16 +206,19 @@ def _read_witness(place: str, name: str, options: Mapping[str, t.Any], reader: R
 
 def _read_target(place: str, options: Mapping[str, t.Any], reader: Reader) -> tuple[str, str, str] | None:
     """(kind, target, address) of a witness."""
-    given = [key for key in ("ping", "tcp") if options.get(key) is not None]
+    given = [key for key in WITNESS_KINDS if options.get(key) is not None]
     if len(given) != 1:
         reader.refuse(
             place,
-            f"has {' and '.join(given) or 'neither ping nor tcp'}",
-            "give one of them, such as ping: 192.0.2.1 or tcp: 192.0.2.1:443",
+            f"has {' and '.join(given) or 'none of mount, ping and tcp'}",
+            "give one of them, such as ping: 192.0.2.1, tcp: 192.0.2.1:443 or mount: /srv/data",
         )
         return None
     kind = given[0]
     here = f"{place}.{kind}"
+    if kind == "mount":
+        path = mount_point(here, options[kind], reader)
+        return None if path is None else (kind, path, "")
     host: object = options[kind]
     text = str(host).strip()
     if kind == "tcp":

@@ -70,6 +70,18 @@ def is_loopback(host: str) -> bool:
     return host == "localhost" or (address is not None and bool(address.is_loopback()))
 
 
+def mount_point(place: str, given: object, reader: Reader) -> str | None:
+    """The value as a path at which something may be mounted, as the kernel spells it, or None after a refusal."""
+    cure = "give the absolute path of a mount point, such as /srv/data"
+    path = reader.text(place, given, cure)
+    if path is None:
+        return None
+    if not re.fullmatch(r"(?:/[A-Za-z0-9_.:@+-]+)+", path) or {".", ".."} & set(path.split("/")):
+        reader.refuse(place, f"{shown(path)} is not a plain absolute path without a slash at its end", cure)
+        return None
+    return path
+
+
 def words(place: str, given: object, cure: str, reader: Reader) -> list[str] | None:
     """The value as the words of a command, the first an absolute path, or None after a refusal."""
     found = reader.sequence(place, given, cure)

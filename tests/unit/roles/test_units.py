@@ -67,8 +67,8 @@ BACKPORTED = {("Service", "AmbientCapabilities"): 219}
 """What EL has put into an older version."""
 
 
-def unit(template: Path, systemd: int) -> str:
-    """The unit as it is written for a version of systemd."""
+def unit(template: Path, systemd: int, probes: tuple[dict[str, str], ...] = ()) -> str:
+    """The unit as it is written for a version of systemd, on a node that asks with these probes."""
     environment = jinja2.Environment(
         trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined, autoescape=False
     )
@@ -89,6 +89,7 @@ def unit(template: Path, systemd: int) -> str:
             "restart_delay": 1.01,
             "realtime_priority": 50,
             "capabilities": {"realtime": True},
+            "probes": probes,
         },
         __service_tracking_systemd=str(systemd),
         __service_tracking_service="app.service",
@@ -191,3 +192,14 @@ class TestNothingIsLost:
             assert values("PermissionsStartOnly", "ha-pair-notify.service.j2", systemd) == ["true"]
         # As root it would follow links that the account may have planted.
         assert values("PermissionsStartOnly", "ha-pair-prober.service.j2", systemd) == []
+
+
+@pytest.mark.parametrize("systemd", VERSIONS)
+def test_who_watches_storage_starts_while_it_hangs(systemd: int) -> None:
+    (prober,) = (path for path in TEMPLATES if path.name == "ha-pair-prober.service.j2")
+    asked = unit(prober, systemd, ({"kind": "http"},))
+    watching = unit(prober, systemd, ({"kind": "http"}, {"kind": "mount"}))
+    # These make systemd look at every mount before it starts the program.
+    for word in ("ProtectSystem=", "ProtectHome=", "ReadWritePaths="):
+        assert not any(line.startswith(word) for line in watching.splitlines())
+    assert {"ProtectSystem", "ProtectHome"} <= {name for _section, name, _value in directives(asked)}

@@ -137,6 +137,16 @@ class JudgementTest(Case):
         self.asker.took = 0.25
         self.assertEqual(probe.cycle(), 0.0)
 
+    def test_what_is_shared_is_asked_at_the_moments_of_the_clock(self):
+        self.clock.time += 0.7
+        probe = self.probe(kind="mount", target="/srv/data", interval=2, timeout=1.5)
+        # Two nodes that began at different moments wake at the same one, however long an answer takes.
+        for took in (0.001, 1.5):
+            self.asker.took = took
+            pause = probe.cycle()
+            self.assertAlmostEqual(round((self.clock.now() + pause) * 1000) % 2000, 0)
+            self.clock.time += pause
+
     def test_the_thread_goes_on_until_it_is_stopped(self):
         probe = self.probe()
         self.clock.sleep = lambda _seconds: probe.stop() if self.asker.asked == 3 else None

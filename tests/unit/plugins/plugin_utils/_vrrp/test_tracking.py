@@ -162,6 +162,17 @@ class TestWitnesses:
         assert (first.interval, first.timeout, first.fall, first.rise) == (1.0, 0.5, 3, 3)
         assert first.state_file == "/run/keepalived/ha-pair/failing/witness.gateway"
 
+    def test_storage_that_both_share_lowers_the_preference_and_faults_nobody(self, pair: t.Any) -> None:
+        model = pair.model({"witnesses": {"data": {"mount": "/srv/data"}}})
+        (probe,) = model.probes
+        assert (probe.name, probe.kind, probe.target, probe.gate) == ("witness.data", "mount", "/srv/data", None)
+        # The timeout is below the interval, so that both nodes keep asking at the same moments.
+        assert (probe.interval, probe.timeout, probe.fall, probe.rise) == (2.0, 1.5, 3, 3)
+        (file,) = [file for file in model.track_files if file.tracker == "witness_data"]
+        assert (file.weight, file.reverse) == (-20, False)
+        gone = pair.model({"witnesses": {"data": {"mount": "/srv/data", "interval": 1, "timeout": 0.5, "fall": 2}}})
+        assert (gone.probes[0].interval, gone.probes[0].timeout, gone.probes[0].fall) == (1.0, 0.5, 2)
+
     def test_one_witness_of_two_instances_is_asked_once(self, pair: t.Any) -> None:
         model = pair.model({"witnesses": GATEWAY}, more={"vrid": 52, "vips": ["192.0.2.20"], "witnesses": GATEWAY})
         assert [probe.name for probe in model.probes] == ["witness.gateway"]
@@ -180,7 +191,7 @@ class TestWitnesses:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({}, "gateway: has neither ping nor tcp; give one of them, such as ping: 192.0.2.1 or tcp: 192.0.2.1:443"),
+            ({}, "gateway: has none of mount, ping and tcp; give one of them, such as ping: 192.0.2.1, tcp: 192.0.2.1:"),
             ({"ping": "192.0.2.1", "tcp": "192.0.2.1:1"}, "gateway: has ping and tcp; give one of them, such as ping"),
             (
                 {"ping": "gateway.example.com"},
@@ -229,6 +240,14 @@ class TestWitnesses:
             ({"ping": "192.0.2.1", "timeout": "x"}, "gateway.timeout: 'x' is not a number of seconds; give seconds"),
             ({"ping": "192.0.2.1", "fall": 0}, "gateway.fall: 0 is not in 1..100; give a count, such as 3"),
             ({"pong": "192.0.2.1"}, "gateway.pong: unknown key; did you mean 'ping'?"),
+            ({"mount": "/srv/data", "ping": "192.0.2.1"}, "gateway: has mount and ping; give one of them"),
+            ({"mount": 7}, "gateway.mount: is an integer (7), not a string; give the absolute path of a mount point"),
+            ({"mount": "srv"}, "gateway.mount: 'srv' is not a plain absolute path without a slash at its end; give"),
+            ({"mount": "/srv/"}, "gateway.mount: '/srv/' is not a plain absolute path"),
+            ({"mount": "/srv/../x"}, "gateway.mount: '/srv/../x' is not a plain absolute path"),
+            ({"mount": "/srv/a b"}, "gateway.mount: '/srv/a b' is not a plain absolute path"),
+            ({"mount": "/"}, "gateway.mount: '/' is not a plain absolute path"),
+            ({"mount": "/srv", "weight": 0}, "gateway.weight: 0 would mean FAULT: a witness that is down would take"),
         ],
     )
     def test_refuses(self, pair: t.Any, options: dict[str, t.Any], message: str) -> None:
