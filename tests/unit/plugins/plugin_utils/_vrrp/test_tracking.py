@@ -191,7 +191,7 @@ class TestWitnesses:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({}, "gateway: has none of mount, ping and tcp; give one of them, such as ping: 192.0.2.1, tcp: 192.0.2.1:"),
+            ({}, "gateway: has none of mount, ping and tcp; give one of them, such as ping: 192.0.2.1, tcp: 192.0.2.1"),
             ({"ping": "192.0.2.1", "tcp": "192.0.2.1:1"}, "gateway: has ping and tcp; give one of them, such as ping"),
             (
                 {"ping": "gateway.example.com"},
