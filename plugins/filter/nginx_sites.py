@@ -18,9 +18,10 @@ positional: _input
 options:
   _input:
     description:
-      - The sites, each a dictionary with C(name) and either C(root) or C(upstream) (with C(servers), C(method) and
-        C(keepalive)). Optional are C(listen), C(server_names), C(index_page), C(tls) (with C(certificate) and C(key)),
-        C(tls_listen), C(redirect) and C(extra).
+      - The sites, each a dictionary with C(name) and either C(root) or C(upstream) (with C(hosts) and C(port), or
+        C(servers), and what the role P(duplex.ha_pair.nginx#role) knows beside them). Optional are C(listen),
+        C(server_names), C(index_page), C(tls) (with C(certificate) and C(key)), C(tls_listen), C(redirect),
+        C(client_max_body_size) and C(extra).
     type: list
     elements: dict
     required: true
@@ -85,6 +86,31 @@ options:
   facts:
     description: The facts of the node. Given those, a system that is not supported is refused.
     type: dict
+  upstream_hosts:
+    description:
+      - What the inventory says of the addresses of the hosts that pools name. The filter
+        P(duplex.ha_pair.nginx_upstream_hosts#filter) gives that.
+    type: dict
+    default: {}
+  upstream_drained:
+    description: Hosts of pools to which nothing new is sent.
+    type: list
+    elements: str
+    default: []
+  inventory:
+    description: The names of all hosts of the inventory, to suggest one for a name that is wrong.
+    type: list
+    elements: str
+    default: []
+  real_ip_from:
+    description: Networks of proxies in front of the node, which say who the client is.
+    type: list
+    elements: str
+    default: []
+  real_ip_header:
+    description: The header in which they say it.
+    type: str
+    default: X-Forwarded-For
 """
 
 EXAMPLES = r"""
@@ -101,9 +127,11 @@ _value:
     sites:
       description:
         - The sites with C(name), C(listen), C(tls_listen), C(servers) (the server blocks, with C(listens) in the words
-          of nginx, and C(redirect)), C(server_names), C(root), C(index_page), C(upstream) (C(name), C(servers),
-          C(method), C(keepalive)), C(tls) (the paths C(certificate) and C(key) on the node, and C(directives)) and
-          C(extra) (lines).
+          of nginx, and C(redirect)), C(server_names), C(root), C(index_page), C(tls) (the paths C(certificate) and
+          C(key) on the node, and C(directives)), C(client_max_body_size), C(extra) (lines) and C(upstream).
+        - The latter has C(name), C(servers) in the words of nginx, C(members) (those that are hosts of the inventory,
+          with C(host), C(address), C(port) and C(drained)), C(method), C(keepalive), C(keepalive_timeout), C(websocket)
+          and C(directives).
         - No key is in there; the filter P(duplex.ha_pair.nginx_tls_files#filter) gives those.
       type: list
       elements: dict
@@ -126,6 +154,17 @@ _value:
         - What SELinux must be told to allow. C(connects), whether a site passes requests on, and the C(ports) and
           C(roots) that the policy does not give to HTTP. Nothing of it where SELinux is off or somebody else's.
       type: dict
+    clients:
+      description:
+        - Who a client is. C(trusted) networks say it in C(header); C(proto), C(host) and C(port) are the values of the
+          headers that servers behind the node get.
+      type: dict
+    passes_on:
+      description: Whether a site has an upstream.
+      type: bool
+    websocket:
+      description: Whether one of those takes WebSockets.
+      type: bool
     health_path:
       description: The path under which every site answers health checks.
       type: str
@@ -164,6 +203,11 @@ def nginx_sites(
     module_stream: t.Any = "",
     manage_selinux: t.Any = True,
     facts: t.Any = None,
+    upstream_hosts: t.Any = None,
+    upstream_drained: t.Any = (),
+    inventory: t.Any = (),
+    real_ip_from: t.Any = (),
+    real_ip_header: t.Any = "X-Forwarded-For",
 ) -> dict[str, t.Any]:
     """See DOCUMENTATION."""
     try:
@@ -184,6 +228,11 @@ def nginx_sites(
             module_stream=module_stream,
             manage_selinux=manage_selinux,
             facts=facts,
+            upstream_hosts=upstream_hosts,
+            upstream_drained=upstream_drained,
+            inventory=inventory,
+            real_ip_from=real_ip_from,
+            real_ip_header=real_ip_header,
         ).to_dict()
     except InputError as exc:
         raise AnsibleFilterError(f"duplex.ha_pair.nginx_sites refuses this input:\n{exc}") from exc

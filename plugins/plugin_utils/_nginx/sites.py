@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
 from .._problems import Reader, shown
 from .._vrrp import facts as host_facts
 from . import values
+from .clients import HEADER, Clients, read_clients
+from .package import Repository, read_package
+from .pool import Neighbours, check_drained, check_own_ports, named_hosts
 from .tls import TLS_CURE, read_pair
 from .upstream import Upstream, read_upstream
 
@@ -28,20 +31,15 @@ SITE_KEYS = (
     "tls",
     "tls_listen",
     "redirect",
+    "client_max_body_size",
     "extra",
 )
-REPOSITORIES = ("distribution", "nginx.org", "epel")
-STREAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*")
-# What has module streams of nginx, and what has none in its own repositories but in EPEL's archive.
-FAMILY_WITH_STREAMS, MAJORS_WITH_STREAMS = "RedHat", ("8", "9")
-MAJORS_WITH_EPEL = ("7",)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-HEADER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 # A wildcard may be the first or the last label; a regular expression (~) is not one of the plain names.
 SERVER_NAME = re.compile(r"_|\.?(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?(\.\*)?")
-# What would end or restructure a directive, or be expanded by nginx: white space, quotes, ; { } $ \ and #.
-UNSAFE = re.compile(r"[\s\"';{}$\\#\x00-\x1f\x7f]")
+# nginx counts in bytes, k, m or g.
+SIZE = re.compile(r"(?:0|[1-9][0-9]{0,9})[kKmMgG]?")
 # Forward secrecy and authenticated encryption only. No tickets: their key would live as long as nginx runs. What
 # `extra` sets of these is left to it.
 TLS_DIRECTIVES = {
@@ -98,6 +96,7 @@ class Site:
     index_page: str | None
     upstream: Upstream | None
     tls: Tls | None
+    client_max_body_size: str | None
     extra: tuple[str, ...]
 
 
@@ -114,23 +113,6 @@ class Selinux:
 
 
 @dataclass(frozen=True)
-class Repository:
-    """Not the distribution's. Exactly one of `key_url` (https) and `key_file` (on the controller) is set."""
-
-    url: str
-    key_url: str | None
-    key_file: str | None
-
-
-NGINX_ORG = Repository("https://nginx.org/packages", "https://nginx.org/keys/nginx_signing.key", None)
-EPEL = Repository(
-    "https://archives.fedoraproject.org/pub/archive/epel/7/$basearch",
-    "https://archives.fedoraproject.org/pub/archive/epel/RPM-GPG-KEY-EPEL-7",
-    None,
-)
-
-
-@dataclass(frozen=True)
 class Model:
     """Everything that the template prints, the tasks install and `verify` expects. It holds no secret."""
 
@@ -140,6 +122,9 @@ class Model:
     repository: Repository | None
     module_stream: str | None
     selinux: Selinux
+    clients: Clients
+    passes_on: bool
+    websocket: bool
     health_path: str
     health_url: str
     node_name: str
@@ -159,6 +144,7 @@ class _Beside:
     ipv6: bool
     files: Mapping[str, str]
     tls_directory: str
+    neighbours: Neighbours
 
 
 def build_sites(
@@ -179,28 +165,37 @@ def build_sites(
     module_stream: object = "",
     manage_selinux: object = True,
     facts: object = None,
+    upstream_hosts: object = None,
+    upstream_drained: object = (),
+    inventory: Iterable[str] = (),
+    real_ip_from: object = (),
+    real_ip_header: object = "X-Forwarded-For",
 ) -> Model:
     """The complete model; raises InputError with every problem that was found."""
     reader = Reader()
-    name = _plain(reader, "inventory_hostname", node_name, "give a name such as node-a") or ""
+    name = values.plain(reader, "inventory_hostname", node_name, "give a name such as node-a") or ""
     if isinstance(facts, Mapping):
         _supported(reader, name, facts)
-    wanted = reader.choice("nginx_repository", repository, REPOSITORIES, "give distribution, nginx.org or epel")
-    if wanted == "epel":
-        source = _repository(reader, "nginx_epel", epel_url, epel_key_url, EPEL)
-    elif wanted == "nginx.org":
-        source = _repository(reader, "nginx_repository", repository_url, repository_key_url, NGINX_ORG)
-    else:
-        source = None
-    platform = host_facts.platform(facts) if isinstance(facts, Mapping) else None
-    if wanted == "epel" and platform:
-        _has_epel(reader, *platform)
-    stream = _module_stream(reader, module_stream, wanted, platform)
+    package = read_package(
+        reader,
+        repository,
+        {"nginx.org": (repository_url, repository_key_url), "epel": (epel_url, epel_key_url)},
+        module_stream,
+        host_facts.platform(facts) if isinstance(facts, Mapping) else None,
+    )
     header = _header(reader, node_header)
     path = _location(reader, health_path) or ""
     url = _health_url(reader, health_url) or ""
     with_ipv6 = values.flag(reader, "nginx_ipv6", ipv6)
-    beside = _Beside(path, with_ipv6, files if isinstance(files, Mapping) else {}, tls_directory)
+    clients = read_clients(reader, real_ip_from, real_ip_header)
+    neighbours = Neighbours(
+        name,
+        upstream_hosts if isinstance(upstream_hosts, Mapping) else {},
+        tuple(inventory),
+        check_drained(reader, upstream_drained, named_hosts(sites)),
+        keepalive_timeout=package.knows_keepalive_timeout,
+    )
+    beside = _Beside(path, with_ipv6, files if isinstance(files, Mapping) else {}, tls_directory, neighbours)
     built = _sites(reader, sites, beside)
     _distinct(reader, built)
     plain = tuple(sorted({port for _index, site in built for port in site.listen}))
@@ -209,10 +204,28 @@ def build_sites(
         _reachable(reader, url, plain, secure)
     ports = tuple(sorted({*plain, *secure}))
     labels = _selinux(reader, built, ports, manage_selinux, facts)
-    reader.finish()
     found = tuple(site for _index, site in built)
+    upstreams = [site.upstream for site in found if site.upstream]
+    for index, site in built:
+        if site.upstream:
+            check_own_ports(reader, f"nginx_sites[{index}].upstream", site.upstream.members, name, ports)
+    reader.finish()
     tls_paths = tuple(path for site in found if site.tls for path in (site.tls.certificate, site.tls.key))
-    return Model(found, ports, tls_paths, source, stream, labels, path, url, name, header)
+    return Model(
+        found,
+        ports,
+        tls_paths,
+        package.repository,
+        package.module_stream,
+        labels,
+        clients,
+        bool(upstreams),
+        any(upstream.websocket for upstream in upstreams),
+        path,
+        url,
+        name,
+        header,
+    )
 
 
 def _supported(reader: Reader, node: str, facts: Mapping[str, t.Any]) -> None:
@@ -224,66 +237,6 @@ def _supported(reader: Reader, node: str, facts: Mapping[str, t.Any]) -> None:
     _family, distribution, major = platform
     if major not in host_facts.SUPPORTED.get(distribution, ()):
         reader.refuse(node, f"{distribution} {major} is not supported", f"use one of {host_facts.supported_names()}")
-
-
-def _has_epel(reader: Reader, family: str, distribution: str, major: str) -> None:
-    if family != "RedHat" or major not in MAJORS_WITH_EPEL:
-        reader.refuse(
-            "nginx_repository",
-            f"epel is for EL {' and '.join(MAJORS_WITH_EPEL)}, and this is {distribution} {major}, which has an nginx",
-            "give distribution, or nginx.org",
-        )
-
-
-def _module_stream(
-    reader: Reader, given: object, repository: str | None, platform: tuple[str, str, str] | None
-) -> str | None:
-    place = "nginx_module_stream"
-    if given in (None, ""):
-        return None
-    if isinstance(given, (int, float)) and not isinstance(given, bool):
-        # 1.20 without quotes is 1.2 by the time anybody sees it.
-        reader.refuse(place, f"{given} is a number", f'quote it, such as "{given}"')
-        return None
-    stream = reader.text(place, given, 'give one such as "1.22"')
-    if stream is None:
-        return None
-    if not STREAM.fullmatch(stream):
-        reader.refuse(place, f"{shown(stream)} is not the name of a stream", 'give one such as "1.22"')
-    if repository not in (None, "distribution"):
-        reader.refuse(
-            place,
-            f"is given, and nginx_repository is {repository}, whose nginx is of no stream",
-            "leave it out, or give nginx_repository: distribution",
-        )
-    if platform:
-        family, distribution, major = platform
-        if family != FAMILY_WITH_STREAMS or major not in MAJORS_WITH_STREAMS:
-            reader.refuse(
-                place,
-                f"is given, and {distribution} {major} has no module streams of nginx",
-                "leave it out here; for a newer nginx give nginx_repository: nginx.org",
-            )
-    return stream
-
-
-def _repository(reader: Reader, prefix: str, url: object, key: object, usual: Repository) -> Repository | None:
-    cure = f"give one such as {usual.url}"
-    place = reader.text(f"{prefix}_url", url, cure)
-    # dnf puts the architecture there, and apt would not.
-    if place is not None and UNSAFE.search(place.replace("$basearch", "") if "$basearch" in usual.url else place):
-        reader.refuse(f"{prefix}_url", f"{shown(place)} holds a character that no URL holds", cure)
-    elif place is not None and not re.fullmatch(r"(?:https?://[^/]|file:/).*", place):
-        reader.refuse(f"{prefix}_url", f"{shown(place)} is not the URL of a repository", cure)
-    cure = f"give an https URL such as {usual.key_url}, or the absolute path of a file on the controller"
-    source = _plain(reader, f"{prefix}_key_url", key, cure)
-    if source is not None and not re.fullmatch(r"https://[^/].*|/.*", source):
-        what = "can be changed on the way, and with it every package" if source.startswith("http://") else "is neither"
-        reader.refuse(f"{prefix}_key_url", f"{shown(source)} {what}", cure)
-    if place is None or source is None:
-        return None
-    of_file = source.startswith("/")
-    return Repository(place.rstrip("/"), None if of_file else source, source if of_file else None)
 
 
 def _selinux(
@@ -350,25 +303,26 @@ def _site(reader: Reader, place: str, given: object, beside: _Beside) -> Site | 
     elif entry.get("root") is not None:
         root = _absolute(reader, f"{place}.root", entry["root"])
     elif entry.get("upstream") is not None:
-        upstream = read_upstream(reader, f"{place}.upstream", entry["upstream"], name or "site")
+        upstream = read_upstream(reader, f"{place}.upstream", entry["upstream"], name or "site", beside.neighbours)
     else:
         reader.refuse(
             place,
             "has neither root nor upstream",
-            "give root: /var/www/web or upstream: {servers: [app.example.com:8080]}",
+            "give root: /var/www/web or upstream: {hosts: [app-1, app-2], port: 8080}",
         )
     index_page = None
     if entry.get("index_page") is not None:
         index_page = reader.text(f"{place}.index_page", entry["index_page"], "give the text of the page")
         if entry.get("root") is None:
             reader.refuse(f"{place}.index_page", "is given without root", "give root, the directory of the page")
+    body = _size(reader, f"{place}.client_max_body_size", entry.get("client_max_body_size"))
     extra = _extra(reader, f"{place}.extra", entry.get("extra"), beside.health_path)
     tls = _tls(reader, f"{place}.tls", name or "", entry["tls"], extra, beside) if secure else None
     target = _redirect(reader, place, entry, listen, tls_listen)
     plain = _listens(listen, "", extra, beside.ipv6)
     secured = _listens(tls_listen, " ssl", extra, beside.ipv6)
     servers = (Server(plain, target), Server(secured, None)) if target else (Server((*plain, *secured), None),)
-    return Site(name or "", listen, tls_listen, servers, server_names, root, index_page, upstream, tls, extra)
+    return Site(name or "", listen, tls_listen, servers, server_names, root, index_page, upstream, tls, body, extra)
 
 
 def _tls(reader: Reader, place: str, site: str, given: object, extra: tuple[str, ...], beside: _Beside) -> Tls | None:
@@ -485,6 +439,15 @@ def _server_names(reader: Reader, place: str, given: object) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _size(reader: Reader, place: str, given: object) -> str | None:
+    if given is None:
+        return None
+    if isinstance(given, bool) or not SIZE.fullmatch(str(given)):
+        reader.refuse(place, f"{shown(given)} is not a size", "give one such as 20m, or 0 for no limit")
+        return None
+    return str(given)
+
+
 def _extra(reader: Reader, place: str, given: object, health_path: str) -> tuple[str, ...]:
     if given is None:
         return ()
@@ -499,20 +462,8 @@ def _extra(reader: Reader, place: str, given: object, health_path: str) -> tuple
     return tuple(line.rstrip() for line in text.strip("\n").splitlines())
 
 
-def _plain(reader: Reader, place: str, given: object, cure: str) -> str | None:
-    text = reader.text(place, given, cure)
-    if text is not None and UNSAFE.search(text):
-        reader.refuse(
-            place,
-            f"{shown(text)} holds a character that nginx would interpret",
-            f"{cure}, without spaces or any of \"';{{}}$\\#",
-        )
-        return None
-    return text
-
-
 def _absolute(reader: Reader, place: str, given: object) -> str | None:
-    path = _plain(reader, place, given, "give an absolute path such as /var/www/web")
+    path = values.plain(reader, place, given, "give an absolute path such as /var/www/web")
     if path is None:
         return None
     if not path.startswith("/"):
@@ -529,7 +480,7 @@ def _absolute(reader: Reader, place: str, given: object) -> str | None:
 def _location(reader: Reader, given: object) -> str | None:
     place = "nginx_health_path"
     cure = "give a path such as /ha-pair/health"
-    path = _plain(reader, place, given, cure)
+    path = values.plain(reader, place, given, cure)
     if path is None:
         return None
     if not path.startswith("/") or path == "/" or "?" in path:
@@ -554,7 +505,7 @@ def _header(reader: Reader, given: object) -> str:
 def _health_url(reader: Reader, given: object) -> str | None:
     place = "nginx_health_url"
     cure = "give one such as http://127.0.0.1/ha-pair/health"
-    url = _plain(reader, place, given, cure)
+    url = values.plain(reader, place, given, cure)
     if url is None:
         return None
     try:

@@ -9,6 +9,9 @@ import re
 
 from .._problems import Reader, shown
 
+# What would end or restructure a directive, or be expanded by nginx: white space, quotes, ; { } $ \ and #.
+UNSAFE = re.compile(r"[\s\"';{}$\\#\x00-\x1f\x7f]")
+
 
 def port(given: object) -> int | None:
     """The port that a number or a string names, or None."""
@@ -24,3 +27,16 @@ def flag(reader: Reader, place: str, given: object) -> bool:
     if word not in ("true", "false", "yes", "no"):
         reader.refuse(place, f"{shown(given)} is not true or false", "give true or false")
     return word in ("true", "yes")
+
+
+def plain(reader: Reader, place: str, given: object, cure: str) -> str | None:
+    """A text that nginx takes for itself wherever it is written; None after a refusal."""
+    text = reader.text(place, given, cure)
+    if text is not None and UNSAFE.search(text):
+        reader.refuse(
+            place,
+            f"{shown(text)} holds a character that nginx would interpret",
+            f"{cure}, without spaces or any of \"';{{}}$\\#",
+        )
+        return None
+    return text

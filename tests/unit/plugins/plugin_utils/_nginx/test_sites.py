@@ -75,6 +75,7 @@ def test_fills_in_what_is_not_given() -> None:
                 "index_page": None,
                 "upstream": None,
                 "tls": None,
+                "client_max_body_size": None,
                 "extra": [],
             }
         ],
@@ -83,6 +84,15 @@ def test_fills_in_what_is_not_given() -> None:
         "repository": None,
         "module_stream": None,
         "selinux": {"connects": False, "ports": [], "roots": []},
+        "clients": {
+            "trusted": [],
+            "header": "X-Forwarded-For",
+            "proto": "$scheme",
+            "host": "$http_host",
+            "port": "$server_port",
+        },
+        "passes_on": False,
+        "websocket": False,
         "health_path": "/ha-pair/health",
         "health_url": "http://127.0.0.1/ha-pair/health",
         "node_name": "node-a",
@@ -124,9 +134,19 @@ def test_keeps_what_is_given() -> None:
             "unix:/run/app.sock",
             "192.0.2.20",
         ],
+        "members": [],
         "method": "",
         "keepalive": 16,
+        "keepalive_timeout": 15,
+        "websocket": False,
+        "directives": [
+            "proxy_connect_timeout 1s",
+            "proxy_next_upstream error timeout http_502 http_503",
+            "proxy_next_upstream_tries 3",
+            "proxy_next_upstream_timeout 65s",
+        ],
     }
+    assert (model["passes_on"], model["websocket"]) == (True, False)
 
 
 def test_a_root_loses_its_last_slash() -> None:
@@ -149,6 +169,7 @@ SITES_CURE = "give a list such as [{name: web, root: /var/www/web}]"
 NAME_CURE = "give letters, digits, - and _, such as web"
 NAMES_CURE = "give a list of host names such as [www.example.com], or [_] for any"
 SERVERS_CURE = "give {servers: [app.example.com:8080]}"
+UPSTREAM_CURE = "give {hosts: [app-1, app-2], port: 8080}, or {servers: [app.example.com:8080]}"
 SERVER_CURE = "give host:port such as app.example.com:8080, and after it parameters such as backup or max_fails=2"
 
 
@@ -168,8 +189,8 @@ SERVER_CURE = "give host:port such as app.example.com:8080, and after it paramet
         (
             [site(zzz=1)],
             (
-                "nginx_sites[0].zzz: unknown key; known are extra, index_page, listen, name, redirect, root, "
-                "server_names, tls, tls_listen, upstream"
+                "nginx_sites[0].zzz: unknown key; known are client_max_body_size, extra, index_page, listen, name, "
+                "redirect, root, server_names, tls, tls_listen, upstream"
             ),
         ),
         ({"web": site()}, f"nginx_sites: is a dictionary, not a list; {SITES_CURE}"),
@@ -225,7 +246,7 @@ SERVER_CURE = "give host:port such as app.example.com:8080, and after it paramet
             [{"name": "web"}],
             (
                 "nginx_sites[0]: has neither root nor upstream; give root: /var/www/web or "
-                "upstream: {servers: [app.example.com:8080]}"
+                "upstream: {hosts: [app-1, app-2], port: 8080}"
             ),
         ),
         (
@@ -260,9 +281,9 @@ SERVER_CURE = "give host:port such as app.example.com:8080, and after it paramet
         ),
         (
             [{"name": "web", "upstream": "app.example.com"}],
-            f"nginx_sites[0].upstream: is a string ('app.example.com'), not a dictionary; {SERVERS_CURE}",
+            f"nginx_sites[0].upstream: is a string ('app.example.com'), not a dictionary; {UPSTREAM_CURE}",
         ),
-        ([{"name": "web", "upstream": {}}], f"nginx_sites[0].upstream.servers: is missing; {SERVERS_CURE}"),
+        ([{"name": "web", "upstream": {}}], f"nginx_sites[0].upstream: has neither hosts nor servers; {UPSTREAM_CURE}"),
         (
             [{"name": "web", "upstream": {"servers": [], "server": 1}}],
             "nginx_sites[0].upstream.server: unknown key; did you mean 'servers'?",
@@ -297,6 +318,13 @@ SERVER_CURE = "give host:port such as app.example.com:8080, and after it paramet
                 "give host:port such as app.example.com:8080"
             ),
         ),
+        *[
+            (
+                [site(client_max_body_size=size)],
+                f"nginx_sites[0].client_max_body_size: {word} is not a size; give one such as 20m, or 0 for no limit",
+            )
+            for size, word in (("20 MB", "'20 MB'"), ("20mb", "'20mb'"), (True, "True"), (-1, "-1"))
+        ],
         (
             [site(extra=["gzip on;"])],
             (
@@ -513,7 +541,7 @@ def test_names_all_problems_at_once() -> None:
         f"nginx_sites[0].name: is missing; {NAME_CURE}",
         (
             "nginx_sites[0]: has neither root nor upstream; give root: /var/www/web or "
-            "upstream: {servers: [app.example.com:8080]}"
+            "upstream: {hosts: [app-1, app-2], port: 8080}"
         ),
         "nginx_sites[1].listen[0]: 0 is not a port (1..65535); give a number such as 80",
     ]
@@ -564,3 +592,94 @@ def test_refuses_to_label_more_than_a_site(root: str) -> None:
         "nginx_manage_selinux: false"
     ]
     build([site(root=root)], facts=system("RedHat", "CentOS", "9"))
+
+
+@pytest.mark.parametrize("size", ["20m", 0, "0", "1048576", "2G"])
+def test_sizes_that_nginx_knows(size: object) -> None:
+    assert build([site(client_max_body_size=size)]).sites[0].client_max_body_size == str(size)
+
+
+POOL = {"hosts": ["app-1", "app-2"], "port": 8080}
+HOSTS = {"app-1": {"ansible_host": "192.0.2.21"}, "app-2": {"ansible_host": "192.0.2.22"}}
+
+
+def pool(**given: object) -> dict[str, object]:
+    """A site in front of two hosts, that is right but for what is given."""
+    return {"name": "app", "upstream": {**POOL, **given}}
+
+
+def test_a_pool_of_hosts_of_the_inventory() -> None:
+    upstream = build([pool()], upstream_hosts=HOSTS, upstream_drained=["app-1"]).to_dict()["sites"][0]["upstream"]
+    assert upstream["servers"] == [
+        "192.0.2.21:8080 max_fails=1 fail_timeout=3s down",
+        "192.0.2.22:8080 max_fails=1 fail_timeout=3s",
+    ]
+    assert upstream["members"] == [
+        {"host": "app-1", "address": "192.0.2.21", "port": 8080, "drained": True},
+        {"host": "app-2", "address": "192.0.2.22", "port": 8080, "drained": False},
+    ]
+
+
+def test_nginx_and_the_application_on_one_node() -> None:
+    hosts = {"node-a": {"keepalived_address": "192.0.2.11"}, "node-b": {"keepalived_address": "192.0.2.12"}}
+    both = {"hosts": ["node-a", "node-b"], "port": 8080}
+    assert build([{"name": "app", "upstream": both}], upstream_hosts=hosts).ports == (80,)
+    clash = (
+        "nginx_sites[0].upstream.hosts: names this node, 'node-a', with port 8080, on which nginx itself listens; "
+        "give the application another port, or the site another listen"
+    )
+    other = site(name="other", listen=[8080])
+    assert refusals([{"name": "app", "upstream": both}, other], upstream_hosts=hosts) == [clash]
+
+
+@pytest.mark.parametrize(
+    ("drained", "problem"),
+    [
+        ("app-1", "nginx_upstream_drained: is a string ('app-1'), not a list; give a list such as [app-1], or []"),
+        ([1], "nginx_upstream_drained[0]: is an integer (1), not a string; give a name of the inventory such as app-1"),
+        (["app-3"], "nginx_upstream_drained[0]: 'app-3' is in no pool of nginx_sites; did you mean 'app-2'?"),
+        (["shop"], "nginx_upstream_drained[0]: 'shop' is in no pool of nginx_sites; the pools have app-1, app-2"),
+        (
+            ["app-1", "app-2"],
+            (
+                "nginx_sites[0].upstream.hosts: all that are not down are named in nginx_upstream_drained, so that "
+                "nobody answers; drain one after the other"
+            ),
+        ),
+    ],
+)
+def test_refuses_to_drain(drained: object, problem: str) -> None:
+    assert refusals([pool()], upstream_hosts=HOSTS, upstream_drained=drained) == [problem]
+
+
+def test_nobody_can_be_drained_where_there_is_no_pool() -> None:
+    assert refusals([site()], upstream_drained=["app-1"]) == [
+        "nginx_upstream_drained[0]: 'app-1' is in no pool of nginx_sites; give hosts in an upstream of nginx_sites"
+    ]
+
+
+EL8, EL9 = system("RedHat", "Rocky", "8"), system("RedHat", "Rocky", "9")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"facts": EL8}, None),
+        ({"facts": EL8, "module_stream": "1.14"}, None),
+        ({"facts": EL8, "module_stream": "1.22"}, 15),
+        ({"facts": EL8, **NGINX_ORG}, 15),
+        ({"facts": EL9}, 15),
+        ({"facts": system("Debian", "Debian", "11")}, 15),
+    ],
+)
+def test_an_old_nginx_is_not_told_when_to_close_connections(given: dict[str, object], expected: int | None) -> None:
+    upstream = build([pool()], upstream_hosts=HOSTS, **given).sites[0].upstream
+    assert upstream is not None
+    assert upstream.keepalive_timeout == expected
+
+
+def test_refuses_to_tell_it_an_old_nginx() -> None:
+    assert refusals([pool(keepalive_timeout=5)], upstream_hosts=HOSTS, facts=EL8) == [
+        "nginx_sites[0].upstream.keepalive_timeout: is given, and the nginx of this system is older than 1.15.3, which "
+        'does not know it; leave it out, or give nginx_module_stream, such as "1.22"'
+    ]

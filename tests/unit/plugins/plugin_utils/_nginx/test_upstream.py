@@ -43,7 +43,9 @@ def test_dictionaries_say_the_same_as_strings() -> None:
 def test_options_of_the_group() -> None:
     found, problems = read(servers=["192.0.2.21"], method="least_conn", keepalive="0")
     assert problems == []
-    assert found == Upstream("ha_pair_app", ("192.0.2.21",), "least_conn", 0)
+    assert found is not None
+    assert (found.name, found.servers, found.members) == ("ha_pair_app", ("192.0.2.21",), ())
+    assert (found.method, found.keepalive, found.keepalive_timeout) == ("least_conn", 0, None)
 
 
 @pytest.mark.parametrize("time", ["10", "10s", "1m30s", "1h", "1d", 30])
@@ -139,6 +141,14 @@ def test_times_that_nginx_knows(time: object) -> None:
         (
             {"servers": ["192.0.2.21"], "keepalive": -1},
             f"{PLACE}.keepalive: -1 is not in 0..65535; give a number such as 16, or 0",
+        ),
+        (
+            {"servers": ["192.0.2.21"], "keepalive": 0, "keepalive_timeout": 5},
+            f"{PLACE}.keepalive_timeout: is given, and keepalive is 0; leave one of the two out",
+        ),
+        (
+            {"servers": ["192.0.2.21"], "keepalive_timeout": 0},
+            f"{PLACE}.keepalive_timeout: 0 is not in 1..86400; give seconds such as 15",
         ),
     ],
 )
