@@ -78,6 +78,9 @@ _value:
             takeover_delay:
               description: How long after its decision a new owner has the VIPs; likewise.
               type: float
+            mounts:
+              description: After which time it is noticed, at the most, that storage hangs, by the path of its mount.
+              type: dict
     warnings:
       description: What works, but not as one might think.
       type: list

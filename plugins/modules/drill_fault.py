@@ -55,6 +55,9 @@ options:
       - V(isolate_peer) drops everything from and to O(peers), and VRRP.
       - V(isolate_all) drops everything but the loopback and connections to the TCP ports O(keep_ports) of this host.
         Where nft is there, nobody gets an answer by ARP or Neighbour Discovery for O(vips) either.
+      - V(storage_hang) makes the file system that is mounted at O(path) hang. Of NFS, all packets from and to the port
+        of its server are dropped; of FUSE, the process that serves it, or all processes of O(service) if given, are
+        stopped with SIGSTOP. Other kinds are refused.
       - V(disk_full) mounts a full file system of O(size) over the directory O(path), and reloads O(service) if given.
       - V(cpu_starvation) holds O(service) to O(quota) of one CPU.
       - V(vip_deleted) deletes O(vips) from this host. Mending does not put them back.
@@ -106,7 +109,7 @@ options:
     elements: int
     default: [22]
   path:
-    description: The check script, or the directory of the full disk.
+    description: The check script, the mount point of the storage that hangs, or the directory of the full disk.
     type: path
   size:
     description: How large the full disk is, from 16k to 64m. It is made of memory.

@@ -44,6 +44,7 @@ FAULTS = collections.OrderedDict((
     ("vrrp_block", network_faults.vrrp_block),
     ("isolate_peer", network_faults.isolate_peer),
     ("isolate_all", network_faults.isolate_all),
+    ("storage_hang", storage_faults.storage_hang),
     ("disk_full", storage_faults.disk_full),
     ("cpu_starvation", service_faults.cpu_starvation),
     ("vip_deleted", address_faults.vip_deleted),

@@ -337,6 +337,24 @@ def isolate_peer(params, target, directory):
     )
 
 
+def drop_port(words, target, directory, address, port):
+    """The plan that drops what goes to a port of another machine, and what comes from there."""
+    family = addresses.parse_address(address)[0]
+    if backend(target) == "nft":
+        word = "ip" if family == 4 else "ip6"
+        return _nft(
+            words,
+            directory,
+            ["%s saddr %s %s sport %d drop" % (word, address, protocol, port) for protocol in ("tcp", "udp")],
+            ["%s daddr %s %s dport %d drop" % (word, address, protocol, port) for protocol in ("tcp", "udp")],
+        )
+    incoming, outgoing = {4: [], 6: []}, {4: [], 6: []}
+    for protocol in ("tcp", "udp"):
+        incoming[family].append("-s %s -p %s --sport %d -j DROP" % (address, protocol, port))
+        outgoing[family].append("-d %s -p %s --dport %d -j DROP" % (address, protocol, port))
+    return _iptables(words, target, incoming, outgoing)
+
+
 def isolate_all(params, target, directory):
     ports, vips = _ports(params), _by_family([vip["address"] for vip in vips_of(params)])
     words = "drop everything but the loopback and TCP ports %s" % (", ".join(map(str, ports)) or "(none)")

@@ -32,12 +32,12 @@ def start_step(unit):
     )
 
 
-def _signal(unit, name):
+def signal_step(unit, name):
     # To the whole unit and by no name of a process: a host of containers runs other daemons of the same name.
     return ("%s to all processes of %s" % (name, unit), "systemctl kill --signal=%s %s" % (name, quote(unit)))
 
 
-def _go_on(unit):
+def go_on_step(unit):
     return (
         "let the processes of %s go on" % unit,
         # There may be none left to send it to: a watchdog or a guard was here first.
@@ -68,7 +68,7 @@ def crash(params, target, _directory):
                 'test "$(systemctl show -p Restart %s)" = Restart=no' % quote(unit),
             ),
         ],
-        cut=[_signal(unit, "SIGKILL")],
+        cut=[signal_step(unit, "SIGKILL")],
         undo=[
             (
                 "let systemd start %s again" % unit,
@@ -81,12 +81,12 @@ def crash(params, target, _directory):
 
 def crash_restart(params, target, _directory, default=None):
     unit = target.unit(params["service"] or default)["Id"]
-    return Plan([_signal(unit, "SIGKILL")], [start_step(unit)])
+    return Plan([signal_step(unit, "SIGKILL")], [start_step(unit)])
 
 
 def hang(params, target, _directory, default=None):
     unit = target.unit(params["service"] or default)["Id"]
-    return Plan([_signal(unit, "SIGSTOP")], [_go_on(unit), start_step(unit)])
+    return Plan([signal_step(unit, "SIGSTOP")], [go_on_step(unit), start_step(unit)])
 
 
 def keepalived_stop(params, target, directory):

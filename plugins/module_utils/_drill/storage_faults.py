@@ -1,15 +1,18 @@
 # Copyright: duplex.ha_pair contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Faults by mounts: a check script that hangs, a disk that is full. Nothing that is on the disk is touched."""
+"""Faults of mounts: a check script that hangs, a disk that is full, storage that hangs. No data are touched."""
 
 from __future__ import absolute_import, division, print_function
 
 import os
 import re
 
+from .._node import addresses
 from .._node.errors import NodeError
-from .service_faults import KEEPALIVED, start_step
+from .._node.mounts import mount_above, mount_at, option_of
+from .network_faults import drop_port
+from .service_faults import KEEPALIVED, go_on_step, signal_step, start_step
 from .shell import Plan, quote
 from .target import UnsupportedError
 
@@ -24,6 +27,8 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20}
 _SMALLEST, _LARGEST = 16 << 10, 64 << 20
 # An empty file system over one of these takes the machine with it, and what is to mend it.
 _KEPT = ("/", "/bin", "/boot", "/etc", "/home", "/lib", "/lib64", "/root", "/run", "/sbin", "/usr", "/var", "/var/run")
+NFS, NFS_PORT = ("nfs", "nfs4"), 2049
+FUSE = ("fuse", "fuseblk")
 _KEPT_TREES = ("/dev", "/etc/systemd", "/proc", "/run/dbus", "/run/ha-pair-drill", "/run/systemd", "/sys", "/usr/bin")
 
 
@@ -109,10 +114,108 @@ def parse_size(text):
     return match.group(0)
 
 
+def _is_kept(path):
+    return path in _KEPT or any(path == tree or path.startswith(tree + "/") for tree in _KEPT_TREES)
+
+
+def _mount(params, target):
+    """The mount that the fault is about. Its path is looked up in a list: whoever looks at it may hang with it."""
+    path = (params["path"] or "").rstrip("/") or params["path"]
+    if not path:
+        raise NodeError("path: missing; give the mount point of the storage that is to hang")
+    if not path.startswith("/") or "\n" in path:
+        raise NodeError("path: %s: is not an absolute path; give one that begins with /" % path)
+    mounts = target.mounts()
+    mount = mount_at(path, mounts)
+    if mount is None:
+        above = mount_above(path, mounts)
+        raise UnsupportedError(
+            "path: %s: nothing is mounted there on this host%s; mount the storage, or give its mount point"
+            % (path, ", it lies on %s" % above["path"] if above else "")
+        )
+    return mount
+
+
+def _server(mount):
+    """(address, port) of the server of an NFS mount."""
+    path = mount["path"]
+    if (option_of(mount, "proto") or "").startswith("rdma"):
+        raise UnsupportedError("path: %s: is mounted by RDMA, which no packet filter sees; give custom commands" % path)
+    address = option_of(mount, "addr")
+    if address is None or addresses.parse_address(address) is None:
+        raise UnsupportedError(
+            "path: %s: the kernel does not tell the address of its server (addr=%s); give custom commands"
+            % (path, address or "")
+        )
+    port = option_of(mount, "port") or ""
+    return address, int(port) if port.isdigit() and int(port) > 0 else NFS_PORT
+
+
+def _nfs_hang(mount, target, directory):
+    address, port = _server(mount)
+    others = []
+    for other in target.mounts():
+        if other["fstype"] not in NFS or other["path"] == mount["path"]:
+            continue
+        if addresses.same_address(option_of(other, "addr") or "", address):
+            others.append(other["path"])
+    for path in [mount["path"]] + others:
+        if _is_kept(path):
+            raise NodeError(
+                "path: %s: the machine itself needs %s, which the same server has; drill on a node without that"
+                % (mount["path"], path)
+            )
+    plan = drop_port("drop everything from and to port %d of %s" % (port, address), target, directory, address, port)
+    if others:
+        plan.notes.append("%s of the same server hangs as well" % " and ".join(others))
+    return plan
+
+
+def _fuse_process(mount, target):
+    """The number of the process that serves a FUSE file system."""
+    path, servers = mount["path"], target.fuse_servers()
+    named = [server for server in servers if path in [word.rstrip("/") for word in server["words"]]]
+    found = named or servers
+    if len(found) == 1:
+        return found[0]["pid"]
+    raise UnsupportedError(
+        "path: %s: %s; name the unit that serves it (service)"
+        % (
+            path,
+            "processes %s may serve it" % ", ".join(str(server["pid"]) for server in found)
+            if found
+            else "no process is seen that serves it",
+        )
+    )
+
+
+def storage_hang(params, target, directory):
+    mount = _mount(params, target)
+    path, kind = mount["path"], mount["fstype"]
+    if kind in NFS:
+        return _nfs_hang(mount, target, directory)
+    if kind.partition(".")[0] not in FUSE:
+        raise UnsupportedError(
+            "path: %s: is %s, and only NFS and FUSE have a server that can be made to hang; give custom commands"
+            % (path, kind)
+        )
+    if _is_kept(path):
+        raise NodeError("path: %s: the machine itself needs it; give a mount that only the service uses" % path)
+    if params["service"]:
+        unit = target.unit(params["service"])["Id"]
+        return Plan([signal_step(unit, "SIGSTOP")], [go_on_step(unit)])
+    process = _fuse_process(mount, target)
+    return Plan(
+        cut=[("SIGSTOP to process %d, which serves %s" % (process, path), "kill -STOP %d" % process)],
+        # It may have ended meanwhile.
+        undo=[("let process %d go on" % process, "kill -CONT %d 2>/dev/null || :" % process)],
+    )
+
+
 def disk_full(params, target, _directory):
     size = parse_size(params["size"])
     path = _path(params, target, "directory")
-    if path in _KEPT or any(path == tree or path.startswith(tree + "/") for tree in _KEPT_TREES):
+    if _is_kept(path):
         raise NodeError(
             "path: %s: the machine itself needs it; give a directory that only the service writes to" % path
         )

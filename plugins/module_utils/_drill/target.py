@@ -11,6 +11,7 @@ import re
 import stat
 
 from .._node.errors import NodeError
+from .._node.mounts import mounts_now
 from .._node.system import System, find_program, read_text, run_command
 
 __metaclass__ = type
@@ -84,6 +85,25 @@ class Target(object):
                 return "cpu" in source.read().split()
         except (IOError, OSError):
             return any(os.path.exists(os.path.join(place, "cpu.cfs_quota_us")) for place in _CPU_GROUPS)
+
+    @staticmethod
+    def mounts():
+        """What is mounted here, by the kernel's list; no file system is asked."""
+        return mounts_now()
+
+    @staticmethod
+    def fuse_servers():
+        """The processes that serve FUSE file systems, each {"pid", "words" of its command line}."""
+        found = []
+        for name in sorted(filter(str.isdigit, os.listdir("/proc")), key=int):
+            directory = "/proc/%s/fd" % name
+            try:
+                opened = [os.readlink("%s/%s" % (directory, number)) for number in os.listdir(directory)]
+            except (IOError, OSError):
+                continue  # it has just ended
+            if "/dev/fuse" in opened:
+                found.append({"pid": int(name), "words": (read_text("/proc/%s/cmdline" % name) or "").split("\0")})
+        return found
 
     def interfaces(self):
         return self._system.interfaces()

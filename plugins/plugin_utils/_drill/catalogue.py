@@ -63,6 +63,12 @@ def silence(settings: Settings) -> float:
     return round(float(settings["master_down_interval"]) + EVENT, 3)
 
 
+def _storage(settings: Settings) -> float:
+    """A weight moves the VIP: after the witness is believed, the peer waits a master down interval."""
+    noticed = max(settings["mounts"].values(), default=0.0)
+    return round(float(noticed) + float(settings["noticed_after"]) + silence(settings), 3)
+
+
 def _handover(_settings: Settings) -> float:
     return HANDOVER
 
@@ -160,6 +166,16 @@ FAULTS: tuple[Fault, ...] = (
         alone=True,
         needs=("reboot",),
         note="the audit is made when it is back, and it may have the VIP again by then",
+    ),
+    Fault(
+        "storage_hang",
+        "storage hangs",
+        "node",
+        MOVES,
+        _storage,
+        2,
+        needs=("mount",),
+        note="clients miss nothing where the health URL needs no storage; what does need it waits until the VIP moves",
     ),
     Fault("disk_full", "disk of the service's logs full", "node", STAYS, _nothing, 3, options={"size": "64k"}),
     Fault(

@@ -84,7 +84,7 @@ def build(
     reader.finish()
     pair = {**pair, "instance": chosen}
     settings = pair["settings"][chosen]
-    facilities = {**facilities, "services": settings["services"]}
+    facilities = {**facilities, "services": settings["services"], "mounts": settings["mounts"]}
     if given is None or given == "" or given == [] or given == "all":
         wanted: list[t.Any] = [fault.name for fault in FAULTS]
         named = False
@@ -210,6 +210,8 @@ def _read(
         arguments["service"] = service if not service or "." in service else f"{service}.service"
     if fault.name == "check_hang":
         arguments["path"] = options.get("path") or facilities["check"]
+    if "mount" in fault.needs:
+        arguments["path"] = options.get("path") or next(iter(settings["mounts"]), "")
     if fault.name == "disk_full":
         arguments["path"] = options.get("path") or facilities["disk_path"]
         if facilities["services"]:
@@ -356,6 +358,9 @@ def _missing(entry: Entry, facilities: Mapping[str, t.Any]) -> str | None:
         return "the instance tracks no service"
     if "check" in fault.needs and not entry.arguments.get("path"):
         return "the instance has no check script"
+    if "mount" in fault.needs and entry.arguments["path"] not in facilities["mounts"]:
+        watched = f"{entry.arguments['path']}, so nothing would move the VIP" if entry.arguments["path"] else "storage"
+        return f"no witness of the instance watches {watched}"
     return None
 
 

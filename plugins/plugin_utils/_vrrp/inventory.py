@@ -31,7 +31,8 @@ class InstanceSettings:
 
     `master_down_interval`: after which silence of the owner the slower of the two has taken over. `noticed_after`: how
     long keepalived does not notice a changed state file, at the most. `takeover_delay`: how long after its decision a
-    new owner has the addresses. A member of which nothing is known is taken for a current version.
+    new owner has the addresses. `mounts`: after which time it is noticed, at the most, that the storage mounted at a
+    path hangs, by path. A member of which nothing is known is taken for a current version.
     """
 
     mode: str
@@ -43,6 +44,7 @@ class InstanceSettings:
     preempt_delay: float
     noticed_after: float
     takeover_delay: float
+    mounts: dict[str, float]
 
     @classmethod
     def of(cls, given: InstanceInput, known: Sequence[Capabilities | None]) -> InstanceSettings:
@@ -62,6 +64,7 @@ class InstanceSettings:
             given.preempt_delay,
             0.0 if all(capable is None or "track_file" in capable for capable in known) else POLLING_INTERVAL,
             0.0 if all(prompt) else given.advert_interval,
+            {witness.target: witness.noticed_after for witness in given.witnesses if witness.kind == "mount"},
         )
 
 

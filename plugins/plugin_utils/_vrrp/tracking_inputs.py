@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import typing as t
 from collections.abc import Mapping
@@ -75,6 +76,12 @@ class WitnessInput:
     timeout: float
     fall: int
     rise: int
+
+    @property
+    def noticed_after(self) -> float:
+        """Seconds after which its loss is noticed, at the most: it may have answered just before."""
+        turn = self.interval * math.ceil(self.timeout / self.interval)
+        return round(self.interval + (self.fall - 1) * turn + self.timeout, 3)
 
     @property
     def options(self) -> tuple[object, ...]:

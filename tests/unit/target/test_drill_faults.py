@@ -22,6 +22,7 @@ from ansible_collections.duplex.ha_pair.plugins.module_utils._drill import (
     target,
 )
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node.mounts import parse_mounts
 
 __metaclass__ = type
 
@@ -62,6 +63,23 @@ VIPS = [
 ]
 
 
+MOUNTS = (
+    "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
+    "31 22 0:41 / /srv/data rw - nfs4 192.0.2.20:/data rw,vers=4.2,proto=tcp,port=0,hard,addr=192.0.2.20\n"
+    "32 22 0:42 / /srv/more rw - nfs 192.0.2.20:/more rw,vers=3,addr=192.0.2.20\n"
+    "33 22 0:43 / /srv/six rw - nfs4 [2001:db8::20]:/six rw,port=2050,addr=2001:db8::20\n"
+    "34 22 0:44 / /srv/fuse rw - fuse.bindfs /srv/below rw,user_id=0,group_id=0,allow_other\n"
+    "35 22 0:45 / /srv/disk rw - xfs /dev/sdb rw\n"
+    "36 22 0:46 / /srv/fast rw - nfs4 192.0.2.30:/fast rw,proto=rdma,addr=192.0.2.30\n"
+    "37 22 0:47 / /srv/mute rw - nfs4 storage:/mute rw\n"
+    "38 22 0:48 / /usr rw - nfs4 192.0.2.40:/usr rw,addr=192.0.2.40\n"
+    "39 22 0:49 / /srv/near rw - nfs4 192.0.2.40:/near rw,addr=192.0.2.40\n"
+    "40 22 0:50 / /var rw - fuse.x x rw\n"
+)
+BINDFS = {"pid": 4711, "words": ["/usr/bin/bindfs", "-f", "/srv/below", "/srv/fuse", ""]}
+SSHFS = {"pid": 4712, "words": ["sshfs", "node:/x", "/mnt/x", ""]}
+
+
 class Machine(target.Target):
     """A host that can do everything, unless told otherwise."""
 
@@ -69,6 +87,7 @@ class Machine(target.Target):
         super(Machine, self).__init__(self._answer)
         self.root, self.programs, self.mounting, self.selinux, self.cpu = True, None, True, False, True
         self.kinds = {"/run/systemd/system": "directory", "/srv/log": "directory", "/usr/libexec/check": "file"}
+        self.mounted, self.served = MOUNTS, [BINDFS, SSHFS]
         self.up, self.version, self.broken, self.asked = {"eth0": True}, "systemd 252 (252.1)", {}, []
         self.properties = {
             "Id": "nginx.service",
@@ -118,6 +137,12 @@ class Machine(target.Target):
 
     def may_mount(self):
         return self.mounting
+
+    def mounts(self):
+        return parse_mounts(self.mounted)
+
+    def fuse_servers(self):
+        return self.served
 
     def has_cpu_controller(self):
         return self.cpu
@@ -759,6 +784,129 @@ class StorageFaultTest(FaultTest):
                 size=size,
                 path="/srv/log",
             )
+
+
+class StorageHangTest(FaultTest):
+    def test_nfs_by_dropping_what_goes_to_its_server(self):
+        plan = compose("storage_hang", path="/srv/data/")
+        self.assertEqual(commands(plan.cut), ["nft -f %s/rules" % DIRECTORY])
+        self.assertEqual(plan.cut[0][0], "drop everything from and to port 2049 of 192.0.2.20")
+        rules = plan.files["rules"][0]
+        for line in (
+            "ip saddr 192.0.2.20 tcp sport 2049 drop",
+            "ip saddr 192.0.2.20 udp sport 2049 drop",
+            "ip daddr 192.0.2.20 tcp dport 2049 drop",
+            "ip daddr 192.0.2.20 udp dport 2049 drop",
+        ):
+            self.assertIn(line, rules)
+        self.assertIn("nft delete table inet ha_pair_drill", commands(plan.undo)[0])
+        self.assertEqual(plan.notes, ["/srv/more of the same server hangs as well"])
+        self.assert_shell(plan)
+
+    def test_nfs_over_ipv6_and_at_another_port(self):
+        rules = compose("storage_hang", path="/srv/six").files["rules"][0]
+        self.assertIn("ip6 daddr 2001:db8::20 tcp dport 2050 drop", rules)
+
+    def test_nfs_where_there_is_only_iptables(self):
+        machine = Machine(programs=("iptables", "ip6tables", "systemd-run"))
+        plan = compose("storage_hang", machine, path="/srv/data")
+        filled = commands(plan.prepare)[0]
+        self.assertIn("iptables -w -A HA_PAIR_DRILL_OUT -d 192.0.2.20 -p tcp --dport 2049 -j DROP", filled)
+        self.assertIn("iptables -w -A HA_PAIR_DRILL_IN -s 192.0.2.20 -p udp --sport 2049 -j DROP", filled)
+        self.assertNotIn("ip6tables -w -A", filled)
+        self.assert_shell(plan)
+
+    def test_fuse_by_stopping_who_serves_it(self):
+        plan = compose("storage_hang", path="/srv/fuse")
+        self.assertEqual(commands(plan.cut), ["kill -STOP 4711"])
+        self.assertEqual(commands(plan.undo), ["kill -CONT 4711 2>/dev/null || :"])
+        self.assert_shell(plan)
+
+    def test_fuse_by_its_unit(self):
+        plan = compose("storage_hang", path="/srv/fuse", service="nginx")
+        self.assertEqual(commands(plan.cut), ["systemctl kill --signal=SIGSTOP nginx.service"])
+        self.assertEqual(commands(plan.undo), ["systemctl kill --signal=SIGCONT nginx.service 2>/dev/null || :"])
+
+    def test_who_serves_it_must_be_known(self):
+        only = dict(SSHFS, pid=8)
+        self.assertEqual(
+            commands(compose("storage_hang", Machine(served=[only]), path="/srv/fuse").cut), ["kill -STOP 8"]
+        )
+        self.unsupported(
+            "storage_hang",
+            "path: /srv/fuse: processes 8, 4712 may serve it; name the unit that serves it (service)",
+            Machine(served=[only, SSHFS]),
+            path="/srv/fuse",
+        )
+        self.unsupported(
+            "storage_hang",
+            "path: /srv/fuse: no process is seen that serves it; name the unit that serves it (service)",
+            Machine(served=[]),
+            path="/srv/fuse",
+        )
+
+    def test_what_is_refused(self):
+        self.refuse("storage_hang", "path: missing; give the mount point of the storage that is to hang")
+        self.refuse("storage_hang", "path: srv: is not an absolute path; give one that begins with /", path="srv")
+        self.unsupported(
+            "storage_hang",
+            "path: /srv/data/x: nothing is mounted there on this host, it lies on /srv/data; mount the storage, or "
+            "give its mount point",
+            path="/srv/data/x",
+        )
+        self.unsupported(
+            "storage_hang",
+            "path: /srv/disk: is xfs, and only NFS and FUSE have a server that can be made to hang; give custom "
+            "commands",
+            path="/srv/disk",
+        )
+        self.unsupported(
+            "storage_hang",
+            "path: /srv/fast: is mounted by RDMA, which no packet filter sees; give custom commands",
+            path="/srv/fast",
+        )
+        self.unsupported(
+            "storage_hang",
+            "path: /srv/mute: the kernel does not tell the address of its server (addr=); give custom commands",
+            path="/srv/mute",
+        )
+        self.unsupported(
+            "storage_hang",
+            "packets cannot be dropped on this host: nft is not installed and iptables is not installed; install "
+            "nftables",
+            Machine(programs=("systemd-run",)),
+            path="/srv/data",
+        )
+
+    def test_what_the_machine_itself_needs_does_not_hang(self):
+        for path in ("/usr", "/srv/near"):
+            self.refuse(
+                "storage_hang",
+                "path: %s: the machine itself needs /usr, which the same server has; drill on a node without that"
+                % path,
+                path=path,
+            )
+        self.refuse(
+            "storage_hang",
+            "path: /var: the machine itself needs it; give a mount that only the service uses",
+            path="/var",
+        )
+
+    def test_no_file_system_is_looked_at(self):
+        class Blind(Machine):
+            def path_kind(self, path):
+                assert path == "/run/systemd/system", path
+                return "directory"
+
+            def real_path(self, path):
+                raise AssertionError(path)
+
+        compose("storage_hang", Blind(), path="/srv/data")
+
+    def test_this_machine_can_be_asked(self):
+        self.assertTrue(target.Target.mounts())
+        for server in target.Target.fuse_servers():
+            self.assertGreater(server["pid"], 0)
 
 
 class AddressFaultTest(FaultTest):

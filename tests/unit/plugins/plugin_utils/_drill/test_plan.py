@@ -24,6 +24,7 @@ PAIR: dict[str, t.Any] = {
             "preempt_delay": 2.0,
             "noticed_after": 0.0,
             "takeover_delay": 0.0,
+            "mounts": {"/srv/data": 7.5},
         }
     },
 }
@@ -91,6 +92,26 @@ def test_a_pair_of_an_old_keepalived_is_given_its_time() -> None:
     assert limits["link_down"] == pytest.approx(1.3)
     # Made before it is broken it is not.
     assert limits["switchover"] == pytest.approx(0.1 + 0.5)
+
+
+def test_storage_that_hangs_is_noticed_before_a_weight_moves_the_vip() -> None:
+    entry = one("storage_hang")
+    assert (entry["arguments"], entry["expect"]["vip"]) == ({"path": "/srv/data"}, "moves")
+    assert entry["expect"]["rto_seconds"] == pytest.approx(7.5 + 0.75 + 0.3)
+    # On the standby nobody notices.
+    assert entry["expect_standby"]["vip"] == "stays"
+    given = one({"fault": "storage_hang", "path": "/srv/data", "service": "bindfs"})
+    assert given["arguments"] == {"path": "/srv/data", "service": "bindfs.service"}
+
+
+def test_storage_that_nobody_watches_would_move_nothing() -> None:
+    bare = {**PAIR, "settings": {"web": {**PAIR["settings"]["web"], "mounts": {}}}}
+    skipped = {left["fault"]: left["reason"] for left in build(bare, None, "", FACILITIES)["skipped"]}
+    assert skipped == {"storage_hang": "no witness of the instance watches storage"}
+    assert (
+        "drill_faults[0]: storage_hang cannot be done: no witness of the instance watches /srv/x, so nothing would "
+        "move the VIP; leave it out, or provide what it needs"
+    ) in refusal([{"fault": "storage_hang", "path": "/srv/x"}])
 
 
 def test_a_limit_of_the_users_wins_and_the_one_of_a_fault_over_that() -> None:

@@ -510,6 +510,7 @@ class TestInventory:
             "preempt_delay": 7.0,
             "noticed_after": 0.0,
             "takeover_delay": 0.0,
+            "mounts": {},
         }
         assert list(settings) == ["web", "db", "six"]
         assert (settings["db"]["mode"], settings["db"]["preferred"]) == ("sticky", None)
