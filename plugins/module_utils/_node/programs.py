@@ -26,6 +26,7 @@ PROGRAMS = {
     "ha-pair-notify": "notify",
     "ha-pair-prober": "prober",
     "ha-pair-ready": "ready",
+    "ha-pair-redis-role": "redis_role",
 }
 # What a person calls lies where a shell finds it; the others are called by systemd and keepalived, by their full path.
 COMMAND, COMMAND_MODULE = "/usr/bin/ha-pair", "command"

@@ -1,0 +1,350 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The words of Redis, and which of a pair is primary."""
+
+from __future__ import absolute_import, division, print_function
+
+import json
+import socket
+import threading
+import unittest
+
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node import redis, redis_role, state
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
+
+__metaclass__ = type
+
+PRIMARY_INFO = """# Server\r
+redis_version:7.0.15\r
+uptime_in_seconds:100\r
+loading:0\r
+# Replication\r
+role:master\r
+connected_slaves:2\r
+slave0:ip=192.0.2.12,port=6379,state=online,offset=400,lag=0\r
+slave1:ip=192.0.2.13,port=6379,state=wait_bgsave,offset=0,lag=0\r
+master_repl_offset:420\r
+"""
+REPLICA_INFO = """redis_version:6.2.7\r
+uptime_in_seconds:7\r
+loading:0\r
+role:slave\r
+master_host:192.0.2.11\r
+master_port:6379\r
+master_link_status:up\r
+master_sync_in_progress:0\r
+slave_repl_offset:400\r
+"""
+SETTINGS = {
+    "instance": "web",
+    "own": "192.0.2.11",
+    "peer": "192.0.2.12",
+    "port": 6379,
+    "password": "not-to-be-seen",
+    "first": True,
+}
+PEER = "192.0.2.12:6379"
+
+
+class Server(object):
+    """Answers one connection, a canned answer for each command."""
+
+    def __init__(self, *answers):
+        self._answers, self.heard = answers, b""
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen(1)
+        self._listener.settimeout(10)
+        self.port = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._run)
+        self._thread.daemon = True
+        self._thread.start()
+
+    def _run(self):
+        connection, _peer = self._listener.accept()
+        connection.settimeout(10)
+        for answer in self._answers:
+            self.heard += connection.recv(65536)
+            for piece in answer if isinstance(answer, list) else [answer]:
+                connection.sendall(piece)
+        connection.close()
+
+    def close(self):
+        self._thread.join(10)
+        self._listener.close()
+
+
+class RedisTest(unittest.TestCase):
+    def ask(self, answers, *words, **options):
+        server = Server(*answers)
+        self.addCleanup(server.close)
+        connection = redis.Redis("127.0.0.1", server.port, timeout=10, **options)
+        self.addCleanup(connection.close)
+        try:
+            return connection.command(*words)
+        finally:
+            connection.close()
+            server.close()
+            self.heard = server.heard
+
+    def test_says_words_with_their_length(self):
+        self.assertEqual(redis.encode(["SET", u"k\u00e9y", 1]), b"*3\r\n$3\r\nSET\r\n$4\r\nk\xc3\xa9y\r\n$1\r\n1\r\n")
+
+    def test_reads_every_kind_of_answer(self):
+        table = [
+            (b"+PONG\r\n", "PONG"),
+            (b":42\r\n", 42),
+            (b"$-1\r\n", None),
+            (b"$7\r\nab\r\nc\xc3\xa9\r\n", u"ab\r\nc\u00e9"),
+            ([b"*2\r\n$1\r\n", b"a\r\n:", b"3\r\n"], ["a", 3]),
+        ]
+        for answer, expected in table:
+            self.assertEqual(self.ask([answer], "PING"), expected)
+
+    def test_logs_in_with_and_without_a_name(self):
+        self.ask([b"+OK\r\n", b"+PONG\r\n"], "PING", password="pw")
+        self.assertTrue(self.heard.startswith(b"*2\r\n$4\r\nAUTH\r\n$2\r\npw\r\n"))
+        self.ask([b"+OK\r\n", b"+PONG\r\n"], "PING", password="pw", username="app")
+        self.assertTrue(self.heard.startswith(b"*3\r\n$4\r\nAUTH\r\n$3\r\napp\r\n$2\r\npw\r\n"))
+
+    def test_tells_a_refusal_from_silence(self):
+        with self.assertRaises(redis.RedisError) as refused:
+            self.ask([b"-NOAUTH Authentication required.\r\n"], "INFO")
+        self.assertEqual(refused.exception.refused, "NOAUTH")
+        self.assertIn("NOAUTH Authentication required.", str(refused.exception))
+        with self.assertRaises(redis.RedisError) as junk:
+            self.ask([b"HTTP/1.1 400 Bad Request\r\n"], "INFO")
+        self.assertIsNone(junk.exception.refused)
+        self.assertIn("is not that of Redis", str(junk.exception))
+        with self.assertRaises(redis.RedisError) as silent:
+            redis.Redis("127.0.0.1", 1, timeout=5)
+        self.assertIsNone(silent.exception.refused)
+        self.assertTrue(str(silent.exception).startswith("127.0.0.1:1: "))
+
+    def test_reads_the_part_of_a_server(self):
+        found = redis.replication(redis.parse_info(PRIMARY_INFO))
+        self.assertEqual((found["role"], found["offset"], found["replicas"]), ("primary", 420, ["192.0.2.12"]))
+        found = redis.replication(redis.parse_info(REPLICA_INFO))
+        self.assertEqual((found["role"], found["of"], found["offset"]), ("replica", "192.0.2.11:6379", 400))
+        self.assertTrue(found["link"] and found["synced"])
+
+    def test_tells_a_replica_that_has_data_from_one_that_waits_for_them(self):
+        down = REPLICA_INFO.replace("status:up", "status:down")
+        table = [
+            (down + "master_link_down_since_seconds:3\r\n", True),
+            (down + "master_link_down_since_seconds:-1\r\n", False),
+            (down.replace("in_progress:0", "in_progress:1") + "master_link_down_since_seconds:3\r\n", False),
+        ]
+        for text, synced in table:
+            found = redis.replication(redis.parse_info(text))
+            self.assertEqual((found["link"], found["synced"]), (False, synced), text)
+
+    def test_refuses_what_is_no_redis(self):
+        with self.assertRaises(redis.RedisError) as caught:
+            redis.replication({"redis_mode": "sentinel"})
+        self.assertEqual(str(caught.exception), "INFO says nothing of a role; see whether that is Redis or Valkey")
+
+
+def primary(offset=100):
+    return {"role": "primary", "loading": False, "offset": offset, "of": None, "link": None, "synced": True}
+
+
+def replica(offset=100, of=PEER, link=True, synced=True, uptime=99):
+    return {
+        "role": "replica",
+        "loading": False,
+        "offset": offset,
+        "of": of,
+        "link": link,
+        "synced": synced,
+        "uptime": uptime,
+    }
+
+
+LOADING = {"role": None, "loading": True}
+
+
+class DecideTest(unittest.TestCase):
+    def check(self, table):
+        for vrrp, own, peer, away, first, expected in table:
+            found = redis_role.decide(vrrp, own, peer, away, first, PEER)
+            self.assertEqual(found[0], expected, (vrrp, own, peer, away, first, found))
+
+    def test_a_whole_pair_is_left_alone(self):
+        self.check([
+            ("MASTER", primary(), replica(), 0, True, None),
+            ("BACKUP", replica(), primary(), 0, False, None),
+            ("FAULT", replica(), primary(), 0, False, None),
+            ("MASTER", None, primary(), 0, True, None),
+            ("MASTER", LOADING, primary(), 0, True, None),
+            ("MASTER", replica(), LOADING, 0, True, None),
+        ])
+
+    def test_the_owner_of_the_vip_takes_over_when_the_peer_is_away(self):
+        self.check([
+            ("MASTER", replica(link=False), None, 0.9, False, None),
+            ("MASTER", replica(link=False), None, 1.0, False, "promote"),
+            ("BACKUP", replica(link=False), None, 4.9, False, None),
+            ("BACKUP", replica(link=False), None, 5.0, False, "promote"),
+            ("FAULT", replica(link=False), None, 99, False, None),
+            (None, replica(link=False), None, 99, True, None),
+            ("MASTER", primary(), None, 99, True, None),
+        ])
+
+    def test_data_of_an_earlier_life_wait_for_the_peer(self):
+        old = {"link": False, "synced": False}
+        self.check([
+            ("MASTER", replica(uptime=19, **old), None, 19, True, None),
+            ("MASTER", replica(uptime=25, **old), None, 19, True, None),
+            ("MASTER", replica(uptime=25, **old), None, 20, True, "promote"),
+        ])
+
+    def test_the_role_is_handed_over_once_the_data_are_there(self):
+        self.check([
+            ("MASTER", replica(link=False), primary(), 0, True, None),
+            ("MASTER", replica(), primary(), 0, True, "hand over"),
+            ("MASTER", replica(of="192.0.2.99:6379"), primary(), 0, True, "follow"),
+        ])
+
+    def test_of_two_replicas_the_one_with_more_data_goes_first(self):
+        self.check([
+            ("MASTER", replica(50), replica(60), 0, True, None),
+            ("BACKUP", replica(60), replica(50), 0, False, "promote"),
+            ("MASTER", replica(0), replica(0), 0, False, "promote"),
+            ("BACKUP", replica(0), replica(0), 0, True, None),
+            (None, replica(0), replica(0), 0, True, "promote"),
+            (None, replica(0), replica(0), 0, False, None),
+        ])
+
+    def test_of_two_primaries_the_one_that_was_written_less_gives_way(self):
+        self.check([
+            # Frozen, and the VIP is back at once.
+            ("MASTER", primary(100), primary(900), 0, True, "follow"),
+            ("BACKUP", primary(900), primary(100), 0, False, None),
+            ("BACKUP", primary(100), primary(100), 0, False, "follow"),
+            ("MASTER", primary(100), primary(100), 0, True, None),
+            (None, primary(100), primary(100), 0, True, None),
+        ])
+
+    def test_says_that_something_is_lost(self):
+        words = redis_role.decide("MASTER", primary(1), primary(2), 0, True, PEER)[1]
+        self.assertEqual(
+            words,
+            "problem: both were primary, and the peer has more; what was written here alone is lost",
+        )
+
+    def test_at_most_one_of_a_pair_that_sees_the_same_is_promoted(self):
+        for words in (("MASTER", "BACKUP"), ("BACKUP", "MASTER"), (None, None), ("FAULT", None)):
+            for ours, theirs in ((5, 5), (5, 6), (6, 5)):
+                one = redis_role.decide(words[0], replica(ours), replica(theirs), 0, True, PEER)[0]
+                other = redis_role.decide(words[1], replica(theirs), replica(ours), 0, False, PEER)[0]
+                self.assertNotEqual((one, other), ("promote", "promote"), (words, ours, theirs))
+                one = redis_role.decide(words[0], primary(ours), primary(theirs), 0, True, PEER)[0]
+                other = redis_role.decide(words[1], primary(theirs), primary(ours), 0, False, PEER)[0]
+                self.assertNotEqual((one, other), ("follow", "follow"), (words, ours, theirs))
+
+
+class World(object):
+    """Both servers, and what was told to them."""
+
+    def __init__(self, vrrp, own, peer):
+        self.state, self.servers = vrrp, {"127.0.0.1": own, "192.0.2.12": peer}
+        self.told, self.said, self.clock, self.fails = [], [], 0.0, None
+
+    def vrrp(self):
+        return self.state
+
+    def ask(self, address):
+        found = self.servers[address]
+        if isinstance(found, redis.RedisError):
+            raise found
+        return found
+
+    def tell(self, address, *words):
+        if self.fails:
+            raise self.fails
+        self.told.append((address,) + words)
+
+    def monotonic(self):
+        return self.clock
+
+    def say(self, line):
+        self.said.append(line)
+
+
+AWAY = redis.RedisError("192.0.2.12:6379: no connection within 0.5 s")
+
+
+class FollowerTest(unittest.TestCase):
+    def test_the_peer_has_to_be_away_all_the_time(self):
+        world = World("MASTER", replica(link=False), AWAY)
+        follower = redis_role.Follower(SETTINGS, world)
+        follower.step()
+        world.clock, world.servers["192.0.2.12"] = 0.9, LOADING
+        follower.step()
+        world.clock, world.servers["192.0.2.12"] = 1.5, AWAY
+        follower.step()
+        self.assertEqual(world.told, [])
+        world.clock = 2.5
+        self.assertEqual(follower.step(), "promote")
+        self.assertEqual(world.told, [("127.0.0.1", "REPLICAOF", "NO", "ONE")])
+
+    def test_tells_the_peer_to_hand_over(self):
+        world = World("MASTER", replica(), primary())
+        redis_role.Follower(SETTINGS, world).step()
+        self.assertEqual(world.told, [("192.0.2.12", "FAILOVER", "TO", "192.0.2.11", 6379, "TIMEOUT", 3000)])
+
+    def test_gives_way(self):
+        world = World("BACKUP", primary(), primary())
+        redis_role.Follower(SETTINGS, world).step()
+        self.assertEqual(world.told, [("127.0.0.1", "REPLICAOF", "192.0.2.12", 6379)])
+
+    def test_says_what_it_cannot_do_and_each_thing_once(self):
+        world = World("MASTER", replica(), primary())
+        world.fails = redis.RedisError("192.0.2.12:6379: ERR unknown command `FAILOVER`", "ERR")
+        follower = redis_role.Follower(SETTINGS, world)
+        for _time in range(3):
+            self.assertIsNone(follower.step())
+        self.assertEqual(
+            world.said, ["problem: cannot hand over: 192.0.2.12:6379: ERR unknown command `FAILOVER`"]
+        )
+
+    def test_a_server_that_refuses_is_not_away(self):
+        refusal = redis.RedisError("192.0.2.12:6379: WRONGPASS invalid password", "WRONGPASS")
+        world = World("MASTER", replica(link=False), refusal)
+        follower = redis_role.Follower(SETTINGS, world)
+        for world.clock in (0.0, 50.0):
+            self.assertIsNone(follower.step())
+        self.assertEqual(world.said, ["problem: 192.0.2.12:6379: WRONGPASS invalid password"])
+
+    def test_settings_that_are_none_are_refused_without_their_text(self):
+        for text, words in (
+            ("not-to-be-seen", "is not readable JSON; run the role redis again"),
+            (json.dumps({"password": "not-to-be-seen"}), "missing; run the role redis again"),
+        ):
+            with self.assertRaises(NodeError) as caught:
+                redis_role.read_settings(text)
+            self.assertTrue(str(caught.exception).endswith(words))
+            self.assertNotIn("not-to-be-seen", str(caught.exception))
+        self.assertEqual(redis_role.read_settings(json.dumps(SETTINGS)), SETTINGS)
+
+    def test_believes_a_record_of_this_boot_only(self):
+        record = state.apply_daemon_running(state.new_record("node-a", "boot", 1.0, ["web"]), {"pid": 1, "since": 1}, 1)
+        unknown = state.render(record, 2.0)
+        record = state.apply_event(record, state.parse_line('INSTANCE "web" MASTER 250'), 2.0)
+        text = state.render(record, 2.0)
+        gone = state.render(state.apply_daemon_gone(record, "signal", 3.0), 3.0)
+        for given, boot, expected in (
+            (text, "boot", "MASTER"),
+            (text, "other", None),
+            (unknown, "boot", None),
+            (gone, "boot", None),
+            (None, "boot", None),
+        ):
+            self.assertEqual(redis_role.vrrp_state(given, "web", boot), expected)
+        self.assertIsNone(redis_role.vrrp_state(text, "other", "boot"))
+
+
+if __name__ == "__main__":
+    unittest.main()
