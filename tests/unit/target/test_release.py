@@ -1,0 +1,325 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A rolling release on a node: whose it is, the gate, and which connections end before the address moves."""
+
+from __future__ import absolute_import, division, print_function
+
+import os
+import shutil
+import socket
+import struct
+import tempfile
+import unittest
+
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
+from ansible_collections.duplex.ha_pair.plugins.module_utils._release import claim, draining, gate, sockets
+
+__metaclass__ = type
+
+VIP = socket.inet_pton(socket.AF_INET, "192.0.2.10")
+
+
+class Clock(object):
+    def __init__(self):
+        self.time = 100.0
+
+    def __call__(self):
+        return self.time
+
+    def sleep(self, seconds):
+        self.time += seconds
+
+
+class ClaimTest(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
+        self.path = os.path.join(directory, "ha-pair", "release.json")
+
+    def take(self, run="1", fingerprint="one", take_over=False, now=1000.0):
+        wanted = {"run": run, "fingerprint": fingerprint, "by": "someone on " + run}
+        return claim.take(wanted, 600.0, take_over, now, self.path)
+
+    def keep(self, run="1", **words):
+        return claim.keep(run, 600.0, 1100.0, path=self.path, **words)
+
+    def refusal(self, action, *arguments, **words):
+        with self.assertRaises(NodeError) as caught:
+            action(*arguments, **words)
+        return str(caught.exception)
+
+    def test_the_first_finds_nothing_and_others_find_it(self):
+        self.assertEqual(self.take(), {})
+        found = claim.read(self.path)
+        self.assertEqual((found["run"], found["phase"], found["raised"]), ("1", "staging", False))
+        self.assertEqual(found["until"], 1600.0)
+
+    def test_another_release_is_refused_until_the_lease_is_over(self):
+        self.take()
+        self.assertEqual(
+            self.refusal(self.take, "2", "two"),
+            "%s: another release is under way here, begun by someone on 1 (staging); let it end, or take it over"
+            % self.path,
+        )
+        self.assertEqual(self.take("2", "two", now=1601.0)["run"], "1")
+
+    def test_it_is_taken_over_on_demand(self):
+        self.take()
+        self.assertEqual(self.take("2", "two", take_over=True)["run"], "1")
+
+    def test_the_same_input_goes_on_and_the_earlier_run_finds_out(self):
+        self.take()
+        self.keep(phase="activating", raised=True)
+        self.take("2")
+        found = claim.read(self.path)
+        self.assertEqual((found["phase"], found["raised"]), ("activating", True))
+        self.assertEqual(
+            self.refusal(self.keep),
+            "%s: this release was taken over by someone on 2; leave it to that run" % self.path,
+        )
+
+    def test_what_was_proved_is_not_taken_for_half_done(self):
+        self.take()
+        self.keep(phase="proved")
+        self.take("2")
+        self.assertEqual(claim.read(self.path)["phase"], "staging")
+
+    def test_only_its_own_run_gives_it_back(self):
+        self.take()
+        self.assertFalse(claim.release("2", self.path))
+        self.assertTrue(claim.release("1", self.path))
+        self.assertEqual(claim.read(self.path), {})
+        self.assertIn("somebody who has ended it", self.refusal(self.keep))
+
+    def test_what_nobody_can_read_is_no_free_node(self):
+        self.take()
+        with open(self.path, "w") as target:
+            target.write("{}")
+        self.assertEqual(
+            self.refusal(self.take),
+            "%s: is not what this collection wrote; see that no release is under way, then remove it" % self.path,
+        )
+
+
+class GateTest(unittest.TestCase):
+    def ask(self, *answers):
+        """The gate with these answers, the last one for ever; three in a row pass, in ten seconds."""
+        given, clock = list(answers), Clock()
+
+        def answer(_timeout):
+            return given.pop(0) if len(given) > 1 else given[0]
+
+        return gate.pass_gate(answer, 3, 1.0, 10.0, clock, clock.sleep)
+
+    def test_good_answers_pass(self):
+        found = self.ask(None)
+        self.assertEqual((found["passed"], found["asked"], found["problem"]), (True, 3, None))
+
+    def test_one_bad_answer_begins_anew(self):
+        found = self.ask(None, None, "answered 500", None)
+        self.assertEqual((found["passed"], found["asked"], found["bad"]), (True, 6, 1))
+
+    def test_now_and_then_is_not_well(self):
+        found = self.ask(*(["answered 500", None] * 20))
+        self.assertEqual((found["passed"], found["problem"]), (False, "answered 500"))
+
+    def test_it_does_not_wait_longer_than_it_may(self):
+        self.assertEqual(self.ask("Connection refused")["seconds"], 10.0)
+
+
+def connection(name=b"1", came=5.0, went=5.0, waiting=0, unacked=0, received=100, round_trip=0.0):
+    return sockets.Connection(
+        socket.AF_INET, name, VIP, 8080, b"\xc6\x33\x64\x07", waiting, unacked, came, went, round_trip, received
+    )
+
+
+class IdleTest(unittest.TestCase):
+    def test_what_was_answered_a_while_ago_is_idle(self):
+        self.assertTrue(draining.is_idle(connection(came=0.9, went=0.8), 0.5))
+        self.assertFalse(draining.is_idle(connection(came=0.4, went=0.3), 0.5))
+
+    def test_what_was_not_answered_yet_is_busy_however_long(self):
+        self.assertFalse(draining.is_idle(connection(came=60.0, went=61.0), 0.5))
+
+    def test_what_lies_in_a_queue_or_was_not_confirmed_is_busy(self):
+        self.assertFalse(draining.is_idle(connection(waiting=1), 0.5))
+        self.assertFalse(draining.is_idle(connection(unacked=1), 0.5))
+
+    def test_a_client_far_away_is_given_the_time_of_its_request(self):
+        self.assertFalse(draining.is_idle(connection(came=0.05, went=0.05, round_trip=0.03), 0.01))
+        self.assertTrue(draining.is_idle(connection(came=0.08, went=0.08, round_trip=0.03), 0.01))
+
+    def test_a_new_connection_may_have_its_first_request_under_way(self):
+        self.assertFalse(draining.is_idle(connection(came=0.5, went=0.5, received=0), 0.01))
+        self.assertTrue(draining.is_idle(connection(came=1.5, went=1.5, received=0), 0.01))
+
+    def test_a_kernel_that_does_not_count_bytes_is_believed_by_its_times(self):
+        self.assertTrue(draining.is_idle(connection(came=0.9, went=0.8, received=None), 0.5))
+
+
+class Kernel(object):
+    """Answers with the next list, and the last one for ever; what was ended is gone."""
+
+    def __init__(self, *lists):
+        self.lists, self.ended, self.error = list(lists), [], 0
+
+    def connections(self, _addresses):
+        found = self.lists.pop(0) if len(self.lists) > 1 else self.lists[0]
+        return [each for each in found if each.identity not in self.ended]
+
+    def end(self, found):
+        if not self.error:
+            self.ended.append(found.identity)
+        return self.error
+
+
+class Job(object):
+    """Time passes only while it pauses."""
+
+    def __init__(self, clock, longest):
+        self._clock, self._end, self.readied = clock, clock() + longest, []
+
+    def stopping(self):
+        return self._clock() >= self._end
+
+    def pause(self, seconds):
+        self._clock.sleep(seconds)
+        return self.stopping()
+
+    def ready(self, data=None):
+        self.readied.append(data)
+
+
+class DrainTest(unittest.TestCase):
+    def drain(self, kernel, patience=2.0, longest=10.0, held=None):
+        clock = Clock()
+        left = list(held or [])
+        job = Job(clock, longest)
+        holds = lambda: left.pop(0) if left else held is None  # noqa: E731
+        return draining.Drain(kernel, [VIP], patience, 0.01, holds, clock).run(job), job
+
+    def test_without_connections_it_is_ready_at_once(self):
+        found, job = self.drain(Kernel([]), held=[True, True])
+        self.assertEqual(job.readied, [{"closed": 0, "busy": 0, "seconds": 0.0, "problem": None}])
+        self.assertEqual(found["closed"], 0)
+
+    def test_idle_ones_end_and_busy_ones_are_waited_for(self):
+        busy = connection(b"2", came=0.1, went=9.0)
+        kernel = Kernel([connection(b"1"), busy], [busy], [busy], [])
+        _found, job = self.drain(kernel)
+        self.assertEqual(kernel.ended, [b"1"])
+        self.assertEqual((job.readied[0]["closed"], job.readied[0]["busy"]), (1, 0))
+
+    def test_it_does_not_wait_for_those_that_came_later(self):
+        later = connection(b"2", came=0.1, went=9.0)
+        _found, job = self.drain(Kernel([connection(b"1")], [later]))
+        self.assertEqual((job.readied[0]["busy"], len(job.readied)), (0, 1))
+
+    def test_patience_ends(self):
+        _found, job = self.drain(Kernel([connection(b"1", came=0.1, went=9.0)]))
+        self.assertEqual(job.readied[0]["busy"], 1)
+        self.assertGreaterEqual(job.readied[0]["seconds"], 2.0)
+
+    def test_a_short_pause_is_idle_only_once_the_address_may_move(self):
+        short, busy = connection(b"1", came=0.1, went=0.1), connection(b"2", came=0.1, went=9.0)
+        kernel = Kernel([short, busy])
+        found, job = self.drain(kernel)
+        self.assertEqual((job.readied[0]["closed"], found["closed"], kernel.ended), (0, 1, [b"1"]))
+
+    def test_it_ends_when_the_address_has_gone(self):
+        found, _job = self.drain(Kernel([]), held=[True, True, True])
+        self.assertLess(found["seconds"], 1.0)
+
+    def test_without_the_address_it_does_nothing(self):
+        kernel = Kernel([connection()])
+        found, job = self.drain(kernel, held=[False])
+        self.assertEqual((kernel.ended, len(job.readied), found["closed"]), ([], 1, 0))
+
+    def test_one_that_ended_by_itself_is_no_problem(self):
+        kernel = Kernel([connection()])
+        kernel.error = 2
+        self.assertIsNone(self.drain(kernel)[0]["problem"])
+
+    def test_a_kernel_that_cannot_says_so(self):
+        kernel = Kernel([connection()])
+        kernel.error = 95
+        found, job = self.drain(kernel)
+        self.assertIn("this kernel ends no connection", found["problem"])
+        self.assertEqual(len(job.readied), 1)
+
+
+def message(kind, sequence, body):
+    return struct.pack("=IHHII", 16 + len(body), kind, 2, sequence, 0) + body
+
+
+def listed(family, local, info):
+    """A connection as the kernel tells it."""
+    address = local + b"\0" * (16 - len(local))
+    body = struct.pack("=BBBB", family, 1, 0, 0) + struct.pack(">HH", 8080, 40000) + address + b"\0" * 16
+    body += struct.pack("=I", 0) + b"\1" * 8 + struct.pack("=IIIII", 0, 3, 4, 0, 0)
+    return body + struct.pack("=HH", 4 + len(info), 2) + info
+
+
+def told(unacked=1, went=70, came=50, round_trip=2000, received=7):
+    info = bytearray(136)
+    struct.pack_into("=I", info, 24, unacked)
+    struct.pack_into("=I", info, 44, went)
+    struct.pack_into("=I", info, 52, came)
+    struct.pack_into("=I", info, 68, round_trip)
+    struct.pack_into("=Q", info, 128, received)
+    return bytes(info)
+
+
+class SocketsTest(unittest.TestCase):
+    def test_what_the_kernel_tells_is_read(self):
+        found, complete, error = sockets.parse(message(20, 5, listed(socket.AF_INET, VIP, told())), 5)
+        self.assertEqual((complete, error, len(found)), (False, 0, 1))
+        one = found[0]
+        self.assertEqual((one.local, one.port, one.waiting, one.unacked, one.received), (VIP, 8080, 7, 1, 7))
+        self.assertAlmostEqual(one.went, 0.07)
+        self.assertAlmostEqual(one.came, 0.05)
+        self.assertAlmostEqual(one.round_trip, 0.002)
+
+    def test_an_ipv4_client_of_a_program_that_listens_on_both_is_known_by_its_ipv4_address(self):
+        data = message(20, 5, listed(socket.AF_INET6, b"\0" * 10 + b"\xff\xff" + VIP, told()))
+        self.assertEqual(sockets.parse(data, 5)[0][0].local, VIP)
+
+    def test_an_old_kernel_tells_less(self):
+        data = message(20, 5, listed(socket.AF_INET, VIP, told()[:104]))
+        self.assertIsNone(sockets.parse(data, 5)[0][0].received)
+
+    def test_the_end_and_errors_are_noticed_and_others_answers_are_not(self):
+        self.assertEqual(sockets.parse(message(3, 5, struct.pack("=i", 0)), 5)[1:], (True, 0))
+        self.assertEqual(sockets.parse(message(2, 5, struct.pack("=i", -1)), 5)[1:], (True, 1))
+        self.assertEqual(sockets.parse(message(3, 4, struct.pack("=i", 0)), 5)[1:], (False, 0))
+        self.assertEqual(sockets.parse(b"short", 5), ([], False, 0))
+
+    def test_a_connection_of_this_host_is_found_and_ended(self):
+        server = socket.socket()
+        self.addCleanup(server.close)
+        server.bind(("127.0.0.1", 0))
+        server.listen(1)
+        client = socket.create_connection(server.getsockname())
+        self.addCleanup(client.close)
+        served = server.accept()[0]
+        self.addCleanup(served.close)
+        client.sendall(b"question")
+        served.recv(100)
+        kernel = sockets.Kernel()
+        self.addCleanup(kernel.close)
+        port = server.getsockname()[1]
+        ours = [each for each in kernel.connections({sockets.packed("127.0.0.1")}) if each.port == port]
+        self.assertEqual(len(ours), 1)
+        self.assertFalse(draining.is_idle(ours[0], 0.001))  # nobody has answered
+        error = kernel.end(ours[0])
+        if error in (1, 95):
+            raise unittest.SkipTest("this process, or this kernel, may not end connections")
+        self.assertEqual(error, 0)
+        with self.assertRaises((IOError, OSError)):
+            client.recv(100)
+        self.assertEqual([each for each in kernel.connections({sockets.packed("127.0.0.1")}) if each.port == port], [])
+
+
+if __name__ == "__main__":
+    unittest.main()
