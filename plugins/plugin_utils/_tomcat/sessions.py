@@ -66,7 +66,12 @@ DISTRIBUTABLE = re.compile(r"<(?:[A-Za-z_][\w.-]*:)?distributable\s*/?>", re.ASC
 SESSIONS_CURE = "give {backend: replication}, {backend: redis, ...} or {backend: none}"
 MEMBERS_CURE = "give the nodes and their addresses, such as {node-a: 192.0.2.11, node-b: 192.0.2.12}"
 PORT_CURE = "give a free TCP port such as 4000"
-KEY_CURE = 'give 32, 48 or 64 hexadecimal digits, such as those of "openssl rand -hex 32", from a vault'
+UNENCRYPTED = "none"
+"""The key of somebody whose network nobody else has."""
+KEY_CURE = (
+    'give 32, 48 or 64 hexadecimal digits, such as those of "openssl rand -hex 32", from a vault; '
+    "or none where nobody else reaches the network of the members"
+)
 ADDRESSES_CURE = "give the addresses of Redis, such as [192.0.2.11:6379, 192.0.2.12:6379]"
 LOGIN_CURE = "give the password of Redis, from a vault"
 JARS_CURE = "give [{url: ..., checksum: sha256:...}] or [{path: /files/manager.jar}], with all that the manager needs"
@@ -175,13 +180,13 @@ def read_sessions(
         reader.keys(place, entry, REPLICATION_KEYS)
         lacks = lacks_cluster_jars(family, release, version, packaged)
         replication = _replication(reader, place, entry, members, node, taken_ports, lacks)
-        if packaged and (family, release) == ("RedHat", "7") and entry.get("encryption_key") is not None:
+        if packaged and (family, release) == ("RedHat", "7") and _is_encrypted(entry):
             reader.refuse(
                 f"{place}.encryption_key",
                 "is set, and Tomcat 7 of EL 7 cannot encrypt what it replicates",
-                "leave it out on a network that nobody else has, or give tomcat_tarball",
+                "give none on a network that nobody else has, or give tomcat_tarball",
             )
-        return Sessions(backend, replication, None, entry.get("encryption_key") is not None)
+        return Sessions(backend, replication, None, _is_encrypted(entry))
     if backend == REDIS:
         reader.keys(place, entry, REDIS_KEYS)
         return Sessions(backend, None, _redis(reader, place, entry), True)
@@ -239,19 +244,25 @@ def _replication(
         f"{place}.timeout", entry.get("timeout", DEFAULT_TIMEOUT), 0.2, 30, "give seconds such as 1"
     )
     key = entry.get("encryption_key")
-    if key is not None and not (
-        isinstance(key, str) and len(key) in KEY_DIGITS and re.fullmatch(r"[0-9A-Fa-f]+", str(key))
-    ):
-        # Not the key itself, nor how long it is.
-        what = f"is {kind(key)}" if not isinstance(key, str) else "is no key of AES"
-        reader.refuse(f"{place}.encryption_key", what, KEY_CURE)
+    if key is None:
+        # Whoever reaches the port of a member that does not encrypt can have its Java make any object.
+        reader.refuse(f"{place}.encryption_key", "is missing", KEY_CURE)
+    elif not isinstance(key, str):
+        # Not the key itself.
+        reader.refuse(f"{place}.encryption_key", f"is {kind(key)}, not a string", KEY_CURE)
+    elif key != UNENCRYPTED and not (len(key) in KEY_DIGITS and re.fullmatch(r"[0-9A-Fa-f]+", key)):
+        reader.refuse(f"{place}.encryption_key", "is no key of AES", KEY_CURE)
     members = _members(reader, place, entry.get("members"), defaults, node)
     if members is None or port is None or timeout is None:
         return None
     local = next(member for member in members if member.name == node)
     peers = tuple(member for member in members if member.name != node)
 
-    return Replication(local, peers, port, round(timeout * 1000), key is not None, CLUSTER_JARS, lacks_jars)
+    return Replication(local, peers, port, round(timeout * 1000), _is_encrypted(entry), CLUSTER_JARS, lacks_jars)
+
+
+def _is_encrypted(entry: Mapping[str, t.Any]) -> bool:
+    return entry.get("encryption_key") not in (None, UNENCRYPTED)
 
 
 def _members(

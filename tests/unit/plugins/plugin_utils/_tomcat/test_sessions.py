@@ -22,6 +22,7 @@ PLACE = "node-a: tomcat_sessions"
 PAIR = {"node-a": "192.0.2.11", "node-b": "192.0.2.12"}
 SUM = "sha256:" + "ab" * 32
 SECRET = "not-to-be-seen"
+REPLICATION: dict[str, t.Any] = {"backend": "replication", "encryption_key": "none"}
 REDIS: dict[str, t.Any] = {
     "backend": "redis",
     "addresses": ["192.0.2.11:6379", "192.0.2.12"],
@@ -44,7 +45,7 @@ def test_without_a_back_end_there_is_nothing_to_do(given: object) -> None:
 
 
 def test_the_pair_replicates_between_its_own_addresses() -> None:
-    found, problems = read({"backend": "replication"})
+    found, problems = read(REPLICATION)
     assert problems == []
     assert found.replication is not None
     assert (found.replication.local.name, found.replication.local.address) == ("node-a", "192.0.2.11")
@@ -54,8 +55,8 @@ def test_the_pair_replicates_between_its_own_addresses() -> None:
 
 
 def test_all_members_know_each_other_by_the_same_identity() -> None:
-    ours = read({"backend": "replication"})[0].replication
-    theirs = read({"backend": "replication"}, node="node-b")[0].replication
+    ours = read(REPLICATION)[0].replication
+    theirs = read(REPLICATION, node="node-b")[0].replication
     assert ours is not None
     assert theirs is not None
     assert (ours.local, *ours.peers) == (*theirs.peers, theirs.local)
@@ -97,9 +98,7 @@ def test_members_may_be_on_a_network_of_their_own() -> None:
 def test_knows_whose_package_comes_without_the_jars(
     family: str, release: str, version: int | None, packaged: bool, lacks: bool
 ) -> None:
-    found, problems = read(
-        {"backend": "replication"}, family=family, release=release, version=version, packaged=packaged
-    )
+    found, problems = read(REPLICATION, family=family, release=release, version=version, packaged=packaged)
     assert problems == []
     assert found.replication is not None
     assert found.replication.lacks_jars is lacks
@@ -152,17 +151,21 @@ def test_no_secret_is_in_a_refusal() -> None:
         ),
         ({"backend": "none", "port": 4000}, f"{PLACE}.port: unknown key; known are backend"),
         (
-            {"backend": "replication", "multicast": True},
+            {**REPLICATION, "multicast": True},
             f"{PLACE}.multicast: unknown key; known are backend, encryption_key, members, port, timeout",
         ),
-        ({"backend": "replication", "port": 0}, f"{PLACE}.port: 0 is not in 1..65535; {sessions.PORT_CURE}"),
+        ({**REPLICATION, "port": 0}, f"{PLACE}.port: 0 is not in 1..65535; {sessions.PORT_CURE}"),
         (
-            {"backend": "replication", "port": 8080},
+            {**REPLICATION, "port": 8080},
             f"{PLACE}.port: 8080 is a port of Tomcat's connectors too; {sessions.PORT_CURE}",
         ),
         (
-            {"backend": "replication", "timeout": 0},
+            {**REPLICATION, "timeout": 0},
             f"{PLACE}.timeout: 0 is not in 0.2..30 seconds; give seconds such as 1",
+        ),
+        (
+            {"backend": "replication"},
+            f"{PLACE}.encryption_key: is missing; {sessions.KEY_CURE}",
         ),
         (
             {"backend": "replication", "encryption_key": "abcd"},
@@ -170,27 +173,27 @@ def test_no_secret_is_in_a_refusal() -> None:
         ),
         (
             {"backend": "replication", "encryption_key": 12345678901234567890123456789012},
-            f"{PLACE}.encryption_key: is an integer; {sessions.KEY_CURE}",
+            f"{PLACE}.encryption_key: is an integer, not a string; {sessions.KEY_CURE}",
         ),
         (
-            {"backend": "replication", "members": ["node-a", "node-b"]},
+            {**REPLICATION, "members": ["node-a", "node-b"]},
             f"{PLACE}.members: is a list (['node-a', 'node-b']), not a dictionary; {sessions.MEMBERS_CURE}",
         ),
         (
-            {"backend": "replication", "members": {"node-a": "192.0.2.11"}},
+            {**REPLICATION, "members": {"node-a": "192.0.2.11"}},
             f"{PLACE}.members: has 1 members, not 2 to 8; {sessions.MEMBERS_CURE}",
         ),
         (
-            {"backend": "replication", "members": {"node-a": "192.0.2.11", "node-b": "192.0.2.11"}},
+            {**REPLICATION, "members": {"node-a": "192.0.2.11", "node-b": "192.0.2.11"}},
             f"{PLACE}.members.node-b: has the address of node-a, 192.0.2.11; {sessions.MEMBERS_CURE}",
         ),
         (
-            {"backend": "replication", "members": {"node-b": "192.0.2.12", "node-c": "192.0.2.13"}},
+            {**REPLICATION, "members": {"node-b": "192.0.2.12", "node-c": "192.0.2.13"}},
             f"{PLACE}.members: names node-b, node-c, and not node-a itself; {sessions.MEMBERS_CURE}",
         ),
         *[
             (
-                {"backend": "replication", "members": {"node-a": "192.0.2.11", "node-b": address}},
+                {**REPLICATION, "members": {"node-a": "192.0.2.11", "node-b": address}},
                 f"{PLACE}.members.node-b: {words}; {sessions.MEMBERS_CURE}",
             )
             for address, words in (
@@ -277,7 +280,7 @@ def test_refuses_what_tomcat_of_el_7_cannot_do() -> None:
     given = {"backend": "replication", "encryption_key": "ab" * 32}
     assert read(given, family="RedHat", release="7", version=7)[1] == [
         f"{PLACE}.encryption_key: is set, and Tomcat 7 of EL 7 cannot encrypt what it replicates; "
-        "leave it out on a network that nobody else has, or give tomcat_tarball"
+        "give none on a network that nobody else has, or give tomcat_tarball"
     ]
     assert read(given, family="RedHat", release="7", version=9, packaged=False)[1] == []
 
