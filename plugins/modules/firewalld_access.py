@@ -12,7 +12,8 @@ author: duplex.ha_pair contributors (@duplex-ha)
 version_added: 0.1.0
 short_description: Let in through firewalld what a pair needs
 description:
-  - Accepts VRRP from given addresses, and TCP ports from everybody, in the zone that firewalld puts them into.
+  - Accepts VRRP from given addresses, and TCP ports from everybody or from given addresses, in the zone that firewalld
+    puts them into.
   - What is missing is added both for good and at once. What is there already is left alone, also what is there besides.
   - firewalld must run. It is asked by C(firewall-cmd), so that any Python of the node will do.
 options:
@@ -42,9 +43,23 @@ options:
     type: list
     elements: int
     default: []
+  port_sources:
+    description: The TCP ports that only some may use.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      port:
+        description: The port.
+        type: int
+        required: true
+      source:
+        description: The address or network that may use it, IPv4 or IPv6.
+        type: str
+        required: true
   interfaces:
-    description: The interfaces for whose zones O(ports) are opened. All but the loopback and parts of bonds and bridges
-      when not given.
+    description: The interfaces for whose zones O(ports) and O(port_sources) are opened. All but the loopback and parts
+      of bonds and bridges when not given.
     type: list
     elements: str
   zone_name:
@@ -68,6 +83,11 @@ EXAMPLES = r"""
   duplex.ha_pair.firewalld_access:
     vrrp_sources:
       - {interface: eth0, address: 192.0.2.12}
+
+- name: Accept a port from the peer only
+  duplex.ha_pair.firewalld_access:
+    port_sources:
+      - {port: 4000, source: 192.0.2.12}
 
 - name: Accept requests in one zone
   duplex.ha_pair.firewalld_access:
@@ -111,6 +131,15 @@ def main():
                 },
             },
             "ports": {"type": "list", "elements": "int", "default": []},
+            "port_sources": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "port": {"type": "int", "required": True},
+                    "source": {"type": "str", "required": True},
+                },
+            },
             "interfaces": {"type": "list", "elements": "str"},
             "zone_name": {"type": "str", "default": "zone"},
         },
@@ -125,6 +154,7 @@ def main():
         firewalld.refuse_unknown(given["zone"], given["zone_name"])
         access = firewalld.vrrp(given["vrrp_sources"], given["zone"])
         access += firewalld.ports(given["ports"], interfaces, given["zone"])
+        access += firewalld.port_sources(given["port_sources"], interfaces, given["zone"])
         commands = [command for entry in access for command in entry.commands()]
         for command in [] if module.check_mode else commands:
             firewalld.command(command)

@@ -55,6 +55,12 @@ def vrrp_rule(address):
     return 'rule family="ipv%d" source address="%s" protocol value="vrrp" accept' % (parse_address(address)[0], address)
 
 
+def port_rule(port, source):
+    """The rich rule that accepts a TCP port from one address or network, as firewalld writes it."""
+    family = parse_address(source.partition("/")[0])[0]
+    return 'rule family="ipv%d" source address="%s" port port="%d" protocol="tcp" accept' % (family, source, port)
+
+
 def covers(ports, port):
     """Whether one of the ports of a zone (`80/tcp`, `8000-8100/tcp`) is this TCP port."""
     for entry in ports:
@@ -169,6 +175,41 @@ class Firewalld(object):
             for name in chosen
             for port in ports
         ]
+
+
+    def port_sources(self, entries, interfaces, zone=AUTO):
+        """The Access that these {port, source} need, each once: for what is not for everybody."""
+        found = []
+        for entry in entries:
+            if parse_address(entry["source"].partition("/")[0]) is None:
+                raise NodeError(
+                    "firewalld: %r is no address and no network; give one such as 192.0.2.12 or 192.0.2.0/24"
+                    % str(entry["source"])
+                )
+            for chosen in [zone] if zone != AUTO else self._zones_of_source(entry["source"], interfaces):
+                # Where everything is let in, a rule more says nothing.
+                if zone == AUTO and self.runtime.get(chosen, {}).get("target") == _OPEN_TARGET:
+                    continue
+                rule = (chosen, port_rule(entry["port"], entry["source"]))
+                if rule not in found:
+                    found.append(rule)
+        return [
+            Access(
+                chosen,
+                "--add-rich-rule=%s" % rule,
+                [rule in zones.get(chosen, {"rules": []})["rules"] for zones in (self.runtime, self.permanent)],
+            )
+            for chosen, rule in found
+        ]
+
+    def _zones_of_source(self, source, interfaces):
+        """Where what a source sends may arrive: the zone that names it, else those of all interfaces."""
+        parsed = parse_address(source.partition("/")[0])
+        named = [
+            name for name, zone in sorted(self.runtime.items()) if any(_is_from(parsed, one) for one in zone["sources"])
+        ]
+        zones = {name for interface in interfaces for name in self.zones_of_interface(interface)}
+        return named[:1] or sorted(zones or {self.default})
 
 
 def _bound(zones, interface):

@@ -141,6 +141,35 @@ class FirewalldTest(unittest.TestCase):
         trusting = self.firewalld(default="trusted")
         self.assertEqual([entry.zone for entry in trusting.ports([80], ["eth0", "eth1"])], ["internal"])
 
+    def test_a_port_for_some_is_opened_to_nobody_else(self):
+        found = self.firewalld()
+        entry = {"port": 4000, "source": "192.0.2.12"}
+        rule = 'rule family="ipv4" source address="192.0.2.12" port port="4000" protocol="tcp" accept'
+        self.assertEqual(
+            told(found.port_sources([entry, entry], ["eth0"])),
+            ["--permanent --zone=internal --add-rich-rule=" + rule, "--zone=internal --add-rich-rule=" + rule],
+        )
+        network = {"port": 4000, "source": "2001:db8::/64"}
+        self.assertIn('family="ipv6" source address="2001:db8::/64"', found.port_sources([network], ["eth0"])[0].option)
+        self.assertEqual([one.zone for one in found.port_sources([entry], [], "dmz")], ["dmz"])
+        # Also without an interface it is for that source only.
+        self.assertEqual([one.zone for one in found.port_sources([entry], [])], ["public"])
+        self.assertEqual(found.port_sources([entry], ["eth0"], "auto")[0].zone, "internal")
+        self.assertEqual(self.firewalld(default="trusted").port_sources([entry], []), [])
+        there = ZONES.replace("\t%s\n" % RULE, "\t%s\n\t%s\n" % (RULE, rule))
+        self.assertEqual(told(self.firewalld(there, there).port_sources([entry], ["eth0"])), [])
+        start, end = ZONES.split("\nwork\n")
+        named = start + "\nwork\n" + end.replace("sources: ", "sources: 192.0.2.0/24")
+        self.assertEqual([one.zone for one in self.firewalld(named).port_sources([entry], ["eth0"])], ["work"])
+
+    def test_a_source_that_is_none_is_refused(self):
+        with self.assertRaises(NodeError) as caught:
+            self.firewalld().port_sources([{"port": 4000, "source": "node-b"}], [])
+        self.assertEqual(
+            str(caught.exception),
+            "firewalld: 'node-b' is no address and no network; give one such as 192.0.2.12 or 192.0.2.0/24",
+        )
+
     def test_ports_that_are_open_already(self):
         for ports, port, open_already in (
             (["80/tcp"], 80, True),
