@@ -1,0 +1,150 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Java that runs Tomcat: which versions there are, which are new enough, and the options of the JVM."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader, shown
+
+# What each Tomcat needs at least.
+MINIMUM = {"9": 8, "10": 11, "11": 17}
+DEBIAN = {"11": (11, 17), "12": (17,), "13": (21, 25)}
+EL = {"7": (8, 11), "8": (8, 11, 17, 21), "9": (8, 11, 17, 21), "10": (21, 25)}
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+# The shell that starts Tomcat sees the options before Java does, and evaluates them.
+OPTION = re.compile(r"-[A-Za-z][A-Za-z0-9:_.,=+/@%^~-]*")
+SIZE = re.compile(r"([1-9][0-9]*)([kKmMgG])")
+# Of the machine's memory: as much as Java itself would take, and what leaves the system and the code their own.
+USUAL_SHARE, LARGEST_SHARE = 0.25, 0.8
+SMALLEST = 64
+
+HEAP_CURE = "give a size such as 512m or 2g"
+OPTION_CURE = "give one option without white space, quotes and characters of the shell, such as -XX:+UseG1GC"
+
+
+@dataclass(frozen=True)
+class Java:
+    """`package` is what to install, None when it comes with Tomcat's own package or is there.
+
+    `home` is what JAVA_HOME is to be, empty for what the package finds by itself.
+    """
+
+    version: int | None
+    package: str | None
+    home: str
+
+
+def read_java(
+    reader: Reader,
+    given: object,
+    *,
+    tomcat: str,
+    needs_package: bool,
+    platform: tuple[str, str, str],
+    architecture: str,
+    found: t.Sequence[Mapping[str, t.Any]],
+) -> Java | None:
+    """The Java to use; `found` is what the node has, each with `home`, `version`, and whether it is the `default`."""
+    family, distribution, major = platform
+    place = "tomcat_java_version"
+    least = MINIMUM[tomcat]
+    if given in (None, ""):
+        _default_is_new_enough(reader, place, tomcat, least, found)
+        usual = "/usr/lib/jvm/default-java" if family == "Debian" else "/usr/lib/jvm/jre"
+        package = "default-jre-headless" if family == "Debian" else "java-headless"
+        return Java(None, package, usual) if needs_package else Java(None, None, "")
+    number = reader.integer(place, given, 8, 99, 'give one such as "17", or leave it out')
+    if number is None:
+        return None
+    if number < least:
+        reader.refuse(place, f"is {number}, and Tomcat {tomcat} needs Java {least} or newer", f'give "{least}" or more')
+        return None
+    there = next((entry for entry in found if entry.get("version") == number), None)
+    available = (DEBIAN if family == "Debian" else EL).get(major, ())
+    if there is None and number not in available:
+        fitting = [str(one) for one in available if one >= least]
+        reader.refuse(
+            place,
+            f"{distribution} {major} has no Java {number}, and the node has none installed",
+            f"give {' or '.join(fitting)}" if fitting else "install it on the node, or take another Tomcat",
+        )
+        return None
+    if there is not None:
+        return Java(number, None, str(there["home"]))
+    if family == "Debian":
+        home = f"/usr/lib/jvm/java-{number}-openjdk-{ARCHITECTURES.get(architecture, architecture)}"
+        return Java(number, f"openjdk-{number}-jre-headless", home)
+    name = "1.8.0" if number == 8 else str(number)
+    return Java(number, f"java-{name}-openjdk-headless", f"/usr/lib/jvm/jre-{name}")
+
+
+def _default_is_new_enough(
+    reader: Reader, place: str, tomcat: str, least: int, found: t.Sequence[Mapping[str, t.Any]]
+) -> None:
+    usual = next((entry for entry in found if entry.get("default")), None)
+    version = usual.get("version") if usual else None
+    if usual and isinstance(version, int) and version < least:
+        reader.refuse(
+            place,
+            f"the node's Java is {version} ({usual['home']}), and Tomcat {tomcat} needs Java {least} or newer",
+            f'give tomcat_java_version: "{least}" or more',
+        )
+
+
+def read_heap(reader: Reader, given: object, memory: int | None) -> int | None:
+    """The heap in MiB, or None after a refusal and where neither it nor the memory is known."""
+    place = "tomcat_heap"
+    if given in (None, ""):
+        return max(SMALLEST, int(memory * USUAL_SHARE)) if memory else None
+    match = SIZE.fullmatch(str(given).strip())
+    if match is None or isinstance(given, bool):
+        reader.refuse(place, f"{shown(given)} is not a size", HEAP_CURE)
+        return None
+    size = int(match.group(1)) * {"k": 1 / 1024, "m": 1, "g": 1024}[match.group(2).lower()]
+    if size < SMALLEST:
+        reader.refuse(place, f"{given} is too small for Tomcat", f"give {SMALLEST}m or more")
+        return None
+    if memory and size > memory * LARGEST_SHARE:
+        reader.refuse(
+            place,
+            f"{given} is more than the {int(memory * LARGEST_SHARE)}m that a heap may have of the node's {memory}m of "
+            "memory",
+            "give less, or the node more",
+        )
+        return None
+    return int(size)
+
+
+def read_options(reader: Reader, given: object, heap: int | None, version: int | None) -> tuple[str, ...]:
+    """The options of the JVM, ours first; the last one of a kind wins."""
+    place = "tomcat_jvm_options"
+    entries = reader.sequence(place, given, "give a list such as [-XX:+UseG1GC]")
+    found: list[str] = []
+    for index, entry in enumerate(entries or []):
+        option = reader.text(f"{place}[{index}]", entry, OPTION_CURE)
+        if option is None:
+            continue
+        if not OPTION.fullmatch(option):
+            reader.refuse(
+                f"{place}[{index}]", f"{shown(option)} is not an option that every start script passes on", OPTION_CURE
+            )
+        elif re.match(r"-Xmx|-XX:MaxHeapSize=|-XX:MaxRAM", option):
+            reader.refuse(f"{place}[{index}]", f"{option} sets the heap", "give tomcat_heap")
+        else:
+            found.append(option)
+    # A JVM without memory answers some requests and not others; its end is an event that keepalived is told of.
+    ours = ["-XX:+ExitOnOutOfMemoryError"]
+    if heap:
+        ours.append(f"-Xmx{heap}m")
+    # A port that cannot be bound, or a configuration that cannot be read, ends Tomcat in place of leaving it without.
+    ours.append("-Dorg.apache.catalina.startup.EXIT_ON_INIT_FAILURE=true")
+    if version is None or version >= 9:
+        ours.append("-Djava.awt.headless=true")
+    return (*ours, *found)
