@@ -58,16 +58,16 @@ def expect(condition: object, what: str) -> None:
         raise CaseError(what)
 
 
-def fetch(url: str) -> str:
-    """What the observer gets; LabError where it is anything but an answer of 200."""
+def fetch(host: str, url: str) -> str:
+    """What a host gets from a URL; LabError where it is anything but an answer of 200."""
     script = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=3).read().decode())"
-    return LAB.docker("exec", LAB.container("observer"), "python3", "-c", script, url).strip()
+    return LAB.docker("exec", LAB.container(host), "python3", "-c", script, url).strip()
 
 
 def answers(host: str) -> bool:
-    """Whether the Tomcat of an application node answers by its own address, as that node."""
+    """Whether the Tomcat of an application node answers, as that node."""
     try:
-        return fetch(f"http://{ADDRESSES[host]}:8080/ha-pair/health") == host
+        return fetch(host, "http://127.0.0.1:8080/ha-pair/health") == host
     except LabError:
         return False
 
@@ -145,7 +145,7 @@ def logged() -> list[dict[str, t.Any]]:
 
 def carried_out(host: str) -> dict[str, int]:
     """How often the application on a host carried out each POST, by its id."""
-    lines = fetch(f"http://{ADDRESSES[host]}:8080/post").splitlines()
+    lines = fetch(host, "http://127.0.0.1:8080/post").splitlines()
     return {label: int(count) for label, _space, count in (line.partition(" ") for line in lines)}
 
 
@@ -191,7 +191,9 @@ def an_application_node_that_dies() -> None:
             LAB.docker("kill", LAB.container(BROKEN))
         client.expect_gets()
         client.expect_posts(LOST_WITH_A_NODE)
-        wait_until("the other Tomcat answers alone", lambda: BROKEN not in fetch(f"http://{LAB.vip}/"), timeout=5)
+        wait_until(
+            "the other Tomcat answers alone", lambda: BROKEN not in fetch("observer", f"http://{LAB.vip}/"), timeout=5
+        )
     finally:
         LAB.docker("start", LAB.container(BROKEN))
 
