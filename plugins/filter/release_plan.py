@@ -17,18 +17,16 @@ description:
   - Reads everything from what is so now, so that the plan after a run that was killed is to go on where it ended.
   - Refuses a pair that is not whole, a node that is raised already, a release that is under way, different releases on
     the nodes, and downloads without a checksum, with the place, the value and the cure.
-positional: settings, pair, verdict
+positional: settings, pair, verdict, reports, staged
 options:
   _input:
-    description:
-      - By inventory name, C(claim) as M(duplex.ha_pair.release_claim) read it, C(staged) as the released role left it
-        (C(due), C(release); empty before it has), and C(raised), the instances that are raised on the node.
+    description: By inventory name, in the order of the release, what M(duplex.ha_pair.release_claim) read there.
     type: dict
     required: true
   settings:
     description:
       - C(role), C(service), C(health_url), C(label), C(rollback), C(take_over), C(artifacts) by node, C(consecutive),
-        C(interval), C(timeout), C(settle), C(drain), C(quiet), and C(now) in seconds since 1970.
+        C(interval), C(timeout), C(settle), C(drain) and C(quiet).
     type: dict
     required: true
   pair:
@@ -37,16 +35,20 @@ options:
   verdict:
     description: The verdict over the pair, as P(duplex.ha_pair.vip_verdict#filter) returned it just now.
     type: dict
+  reports:
+    description: By inventory name, what M(duplex.ha_pair.vip_owner) said for that verdict.
+    type: dict
+  staged:
+    description: By inventory name, what the released role left of its staging, C(due) and C(release).
+    type: dict
 """
 
 EXAMPLES = r"""
 - name: Show what a release would do
   ansible.builtin.debug:
-    msg: "{{ (nodes | duplex.ha_pair.release_plan(settings, pair, vip_verification_verdict)).text }}"
+    msg: "{{ (claims | duplex.ha_pair.release_plan(settings, pair, vip_verification_verdict)).text }}"
   vars:
-    nodes:
-      node-a: {claim: {}, staged: {}, raised: []}
-      node-b: {claim: {}, staged: {}, raised: []}
+    claims: {node-a: {claim: {}, now: 0.0}, node-b: {claim: {}, now: 0.0}}
     settings: {role: tomcat, service: tomcat, health_url: "http://127.0.0.1:8080/ha-pair/health"}
     pair: "{{ (hostvars | duplex.ha_pair.pair_inventory(['node-a'])).pairs | first }}"
 """
@@ -68,12 +70,31 @@ from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import In
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._release.plan import plan
 
 
-def release_plan(nodes: t.Any, settings: t.Any, pair: t.Any = None, verdict: t.Any = None) -> dict[str, t.Any]:
+def release_plan(
+    claims: t.Any,
+    settings: t.Any,
+    pair: t.Any = None,
+    verdict: t.Any = None,
+    reports: t.Any = None,
+    staged: t.Any = None,
+) -> dict[str, t.Any]:
     """See DOCUMENTATION."""
+    nodes = {
+        str(name): node(read, (reports or {}).get(name), (staged or {}).get(name)) for name, read in claims.items()
+    }
     try:
         return plan(nodes, settings, pair or None, verdict or None).to_dict()
     except InputError as exc:
         raise AnsibleFilterError(f"duplex.ha_pair.release_plan refuses this:\n{exc}") from exc
+
+
+def node(read: t.Any, report: t.Any, staged: t.Any) -> dict[str, t.Any]:
+    """What is known of a node, out of what its tasks registered."""
+    claim = dict(read["claim"])
+    if claim:
+        claim["left"] = float(claim["until"]) - float(read["now"])
+    raised = ((report or {}).get("vip_owner") or {}).get("raised") or []
+    return {"claim": claim, "staged": staged or {}, "raised": raised}
 
 
 class FilterModule:

@@ -25,7 +25,7 @@ class Settings:
     """How a release is done. Seconds, unless it says otherwise.
 
     role: whose task files do it. label: what else tells this release from another one. consecutive: how many good
-    answers in a row are the proof, one each `interval`. settle: what balancers need to take a node back. now: the time.
+    answers in a row are the proof, one each `interval`. settle: what balancers need to take a node back.
     """
 
     role: str
@@ -40,7 +40,6 @@ class Settings:
     settle: float
     drain: float
     quiet: float
-    now: float
 
 
 def read_settings(given: Mapping[str, t.Any], reader: Reader) -> Settings:
@@ -76,7 +75,6 @@ def read_settings(given: Mapping[str, t.Any], reader: Reader) -> Settings:
         settle=reader.seconds("rolling_release_settle", given.get("settle", 12), 0, 3600, seconds) or 0.0,
         drain=reader.seconds("rolling_release_drain", given.get("drain", 10), 0, 3600, seconds) or 0.0,
         quiet=reader.seconds("rolling_release_quiet", given.get("quiet", 0.01), 0.001, 60, seconds) or 0.01,
-        now=float(given.get("now", 0.0)),
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -85,8 +86,9 @@ def plan(
 ) -> Plan:
     """What a release of these nodes does.
 
-    nodes: by inventory name, in their order, `{claim, staged, raised}`: what release_claim read there, what the
-    released role says of its staging (`{due, release}`, empty before it has), which instances are raised there.
+    nodes: by inventory name, in their order, `{claim, staged, raised}`: what release_claim read there with the seconds
+    that are `left` of it, what the released role says of its staging (`{due, release}`, empty before it has), which
+    instances are raised there.
     given: see inputs.Settings. pair: as pair_inventory describes it, for members of one. verdict: of vip_verification.
     Raises InputError with all problems that were found.
     """
@@ -151,16 +153,16 @@ def _check_claims(claims: Mapping[str, Mapping[str, t.Any]], print_of: str, sett
         if not claim:
             continue
         same = claim["fingerprint"] == print_of
-        if same or settings.take_over or float(claim["until"]) <= settings.now:
+        if same or settings.take_over or claim["left"] <= 0:
             # Another one that has ended left nothing to continue but its raise, or a node that it did not finish.
             left_over = bool(claim.get("raised")) or claim["phase"] in UNFINISHED
             resumed = resumed or same or settings.take_over or left_over
             continue
-        left = round((float(claim["until"]) - settings.now) / 60 + 0.5)
+        minutes = math.ceil(claim["left"] / 60)
         reader.refuse(
             f"{node}: /var/lib/ha-pair/release.json",
             f"another release is under way there, of other input, begun by {claim['by']} ({claim['phase']})",
-            f"let it end; one that was killed gives way in {left} min, or now with release_take_over=true",
+            f"let it end; one that was killed gives way in {minutes} min, or now with release_take_over=true",
         )
     return resumed
 

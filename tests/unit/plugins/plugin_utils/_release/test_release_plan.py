@@ -8,11 +8,12 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.duplex.ha_pair.plugins.filter.release_plan import release_plan
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import InputError, Reader
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._release.inputs import read_settings
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._release.plan import Plan, fingerprint, plan
 
-NOW = 1790000000.0
 URL = "http://127.0.0.1:8080/ha-pair/health"
 
 
@@ -41,7 +42,7 @@ def verdict(result: str = "verified", degraded: list[str] | None = None, **owner
 
 
 def settings(**words: t.Any) -> dict[str, t.Any]:
-    return {"role": "tomcat", "service": "tomcat", "health_url": URL, "now": NOW, **words}
+    return {"role": "tomcat", "service": "tomcat", "health_url": URL, **words}
 
 
 def nodes(*names: str, **each: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
@@ -63,7 +64,7 @@ def claim(phase: str = "activating", *, raised: bool = False, left: float = 600.
         "by": "someone on control",
         "phase": phase,
         "raised": raised,
-        "until": NOW + left,
+        "left": left,
         **words,
     }
 
@@ -336,3 +337,20 @@ def test_settings_that_cannot_be_meant_are_refused(words: dict[str, t.Any], mess
 def test_several_problems_are_told_at_once() -> None:
     told = refusal(nodes("node-a"), settings(consecutive=0), pair(), verdict("failed"))
     assert len(told.splitlines()) == 3
+
+
+# The filter
+
+
+def test_the_filter_reads_what_tasks_registered() -> None:
+    other = {**claim(fingerprint="of another input", raised=True, phase="proved"), "until": 500.0}
+    claims = {"node-a": {"claim": {}, "now": 600.0}, "node-b": {"claim": other, "now": 600.0}}
+    reports = {"node-b": {"vip_owner": {"raised": ["web"]}}}
+    each = {"node-a": staged(), "node-b": staged(due=False)}
+    found = release_plan(claims, settings(), pair(), verdict(web="node-b"), reports, each)
+    assert [(step["kind"], step["node"]) for step in found["steps"]] == [("activate", "node-a"), ("home", "node-a")]
+
+
+def test_the_filter_says_who_refuses() -> None:
+    with pytest.raises(AnsibleFilterError, match="duplex.ha_pair.release_plan refuses this:\nnode-a: 1 node is"):
+        release_plan({"node-a": {"claim": {}, "now": 0.0}}, settings())
