@@ -79,9 +79,8 @@ def release_plan(
     staged: t.Any = None,
 ) -> dict[str, t.Any]:
     """See DOCUMENTATION."""
-    nodes = {
-        str(name): node(read, (reports or {}).get(name), (staged or {}).get(name)) for name, read in claims.items()
-    }
+    said, due = reports or {}, staged or {}
+    nodes = {str(name): node(read, said.get(name), due.get(name)) for name, read in claims.items()}
     try:
         return plan(nodes, settings, pair or None, verdict or None).to_dict()
     except InputError as exc:
