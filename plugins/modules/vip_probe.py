@@ -72,6 +72,12 @@ options:
         closes after an answer that said so is not broken.
     type: int
     default: 0
+  post_url:
+    description:
+      - What the kept connections ask by POST in place of O(url), with C({id}) where a text stands that is another one
+        in each request. No request is repeated, so what was carried out twice was repeated on the way.
+      - Needs O(keepalive).
+    type: str
   download_url:
     description:
       - A file that is fetched at 64 KiB per second, and again when it has come to its end. Not again after it broke.
@@ -191,9 +197,13 @@ probe:
       elements: dict
     keepalive:
       description:
-        - The number of C(connections) and which were C(broken). Each C(at) the time when the request was sent that was
-          not answered, for C(seconds) until a new connection was answered, V(null) if none was, and by which node it
-          was answered C(before) and C(after).
+        - The number of C(connections), how many C(requests) they sent and how many of them were C(lost), and which
+          connections were C(broken). One that was broken while nothing was asked lost no request.
+        - With O(post_url) in C(posts) the C(prefix) of the texts in place of C({id}), which end in -1, -2 and so on,
+          how many were C(sent) since the client began, and which were C(lost).
+        - Of those that were broken each C(at) the time when the request was sent that was not answered, for C(seconds)
+          until a new connection was answered, V(null) if none was, and by which node it was answered C(before) and
+          C(after).
       type: dict
     download:
       description:
@@ -223,6 +233,9 @@ probe:
     stalls: []
     keepalive:
       connections: 4
+      requests: 390
+      lost: 1
+      posts: null
       broken: [{at: 1795249194.311244, seconds: 0.21002, before: node-a, after: node-b}]
     download: {bytes: 655360, broken_at: null, longest_stall: 0.0204, problem: null}
 """
@@ -241,10 +254,11 @@ ARGUMENT_SPEC = {
     "start_timeout": {"type": "float", "default": 5},
     "header": {"type": "str", "default": "X-HA-Pair-Node"},
     "keepalive": {"type": "int", "default": 0},
+    "post_url": {"type": "str"},
     "download_url": {"type": "str"},
     "directory": {"type": "path"},
 }
-ASKED = ("url", "interval", "timeout", "duration", "header", "keepalive", "download_url", "start_timeout")
+ASKED = ("url", "interval", "timeout", "duration", "header", "keepalive", "post_url", "download_url", "start_timeout")
 # Beyond its start_timeout what a process on a busy host needs to come to life (seconds).
 PATIENCE = 10.0
 

@@ -22,7 +22,7 @@ from collections import deque
 
 from .._node.errors import NodeError
 from .asking import Request, asker
-from .streams import Download, KeepAlive
+from .streams import Download, KeepAlive, Numbers
 from .tally import Tally, percentile
 from .targets import DEFAULT_HEADER, Target
 from .wire import Loop
@@ -67,6 +67,7 @@ class Settings(object):
         keepalive=0,
         download_url=None,
         start_timeout=5.0,
+        post_url=None,
     ):
         self.interval, self.timeout, self.duration = interval, timeout, duration
         self.keepalive, self.start_timeout = keepalive, start_timeout
@@ -84,6 +85,13 @@ class Settings(object):
         self.target = Target(url, header)
         if keepalive and not self.target.speaks_http:
             raise NodeError("keepalive: needs an http or https URL, not %s; leave it away" % url)
+        if post_url and not keepalive:
+            raise NodeError("post_url: kept connections ask it, and keepalive is 0; give their number")
+        if post_url and "{id}" not in post_url:
+            raise NodeError("post_url: URL %s: has no {id} by which one request is told from another" % post_url)
+        self.post = Target(post_url, header, "post_url") if post_url else None
+        if self.post is not None and not self.post.speaks_http:
+            raise NodeError("post_url: needs an http or https URL, not %s" % post_url)
         self.download = Target(download_url, header, "download_url") if download_url else None
         if self.download is not None and not self.download.speaks_http:
             raise NodeError("download_url: needs an http or https URL, not %s" % download_url)
@@ -128,8 +136,11 @@ class Client(object):
         self._asker = ask or asker(self._loop, self._clock, settings.target, settings.timeout)
         self._say = say or _say_nothing
         self._flight, self._tally, self._counting = deque(), Tally(settings.interval), False
+        # Of every run another one: what serves may remember the names of an earlier run.
+        self._numbers = Numbers("%x" % int(1000 * self._clock.now())) if settings.post else None
         self._keepalives = [
-            KeepAlive(self._loop, self._clock, settings.target, settings.timeout) for _each in range(settings.keepalive)
+            KeepAlive(self._loop, self._clock, settings.post or settings.target, settings.timeout, self._numbers)
+            for _each in range(settings.keepalive)
         ]
         self._download = (
             Download(self._loop, self._clock, settings.download, settings.timeout) if settings.download else None
@@ -236,11 +247,21 @@ class Client(object):
             ended_by=job.ended_by,
             keepalive={
                 "connections": self._settings.keepalive,
+                "requests": sum(each.requests for each in self._keepalives),
+                "lost": sum(len(each.lost) for each in self._keepalives),
+                "posts": self._posts(),
                 "broken": sorted((entry for each in self._keepalives for entry in each.broken), key=lambda e: e["at"]),
             },
             download=self._download.result() if self._download else None,
         )
         return dict(self._account(), **result)
+
+    def _posts(self):
+        """By which names the server knows the requests of kept connections; None when they only ask."""
+        if self._numbers is None:
+            return None
+        lost = sorted(name for each in self._keepalives for name in each.lost)
+        return {"prefix": self._numbers.prefix, "sent": self._numbers.given, "lost": lost}
 
     def _close(self):
         for request in self._flight:

@@ -25,12 +25,27 @@ _BUFFER = 2048
 HANGING = 1.0
 
 
-class KeepAlive(object):
-    """One connection that is kept: asked, answered, asked again. Broken, it is opened anew."""
+class Numbers(object):
+    """Names requests that change something, each by a number that is never used twice."""
 
-    def __init__(self, loop, clock, target, timeout):
+    def __init__(self, prefix):
+        self.prefix, self.given = prefix, 0
+
+    def next(self):
+        self.given += 1
+        return "%s-%d" % (self.prefix, self.given)
+
+
+class KeepAlive(object):
+    """One connection that is kept: asked, answered, asked again. Broken, it is opened anew. No request is repeated.
+
+    numbers: it posts, each request under a name of its own; without, it asks.
+    """
+
+    def __init__(self, loop, clock, target, timeout, numbers=None):
         self._loop, self._clock, self._target, self._timeout = loop, clock, target, timeout
-        self._message = target.message(keep=True)
+        self._numbers, self._name, self._message = numbers, None, target.message(keep=True)
+        self.requests, self.lost = 0, []
         self._connection, self._asking, self._break = None, False, None
         self._sent, self._at, self._node = None, None, None
         self.next_at, self.answered, self.broken = clock.monotonic(), False, []
@@ -46,6 +61,10 @@ class KeepAlive(object):
     def _ask(self, now):
         self._sent, self._at, self._asking = now, self._clock.now(), True
         self.next_at = now + self._timeout
+        self.requests += 1
+        if self._numbers is not None:
+            self._name = self._numbers.next()
+            self._message = self._target.message(keep=True, post=self._name)
         try:
             if self._connection is None:
                 self._connection = Connection(self._loop, self, self._target, self._message)
@@ -80,6 +99,8 @@ class KeepAlive(object):
 
     def _broke(self, now, at, began):
         self.close()
+        if self._asking:
+            self.lost.append(self._name)
         self._asking, self.next_at = False, max(now, (self._sent or now) + PAUSE)
         if self._break is None and self.answered:
             entry = {"at": round(at, 6), "seconds": None, "before": self._node, "after": None}
@@ -91,6 +112,8 @@ class KeepAlive(object):
     def forget(self):
         """What was until now does not count."""
         self.broken, self._break = [], None
+        # One that is on its way is judged when it has come, or not.
+        self.requests, self.lost = int(self._asking), []
 
     def pardon(self, now):
         """This machine stood still: a request on its way has all of its time once more."""

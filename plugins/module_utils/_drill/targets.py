@@ -45,14 +45,16 @@ class Target(object):
         """The name for TLS; an address is none."""
         return None if ":" in self.host or self.host.replace(".", "").isdigit() else self.host
 
-    def message(self, keep=False):
-        """The request, None where there is nothing to say."""
+    def message(self, keep=False, post=None):
+        """The request, None where there is nothing to say. `post`: what stands for {id} in one that must not repeat."""
         if not self.speaks_http:
             return None
-        text = "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: ha-pair-drill\r\nConnection: %s\r\n\r\n" % (
-            self._path,
+        text = "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: ha-pair-drill\r\nConnection: %s\r\n%s\r\n" % (
+            "GET" if post is None else "POST",
+            self._path if post is None else self._path.replace("{id}", post),
             self._named,
             "keep-alive" if keep else "close",
+            "" if post is None else "Content-Length: 0\r\n",
         )
         return text.encode("ascii")
 

@@ -348,6 +348,16 @@ class SettingsTest(unittest.TestCase):
             "tcp://127.0.0.1:80",
             keepalive=1,
         )
+
+    def test_what_posts(self):
+        self.check(
+            "post_url: kept connections ask it, and keepalive is 0; give their number", post_url=URL + "?id={id}"
+        )
+        self.check(
+            "post_url: URL http://127.0.0.1:8080/: has no {id} by which one request is told from another",
+            keepalive=1,
+            post_url=URL,
+        )
         self.check(
             "download_url: needs an http or https URL, not tcp://127.0.0.1:80", download_url="tcp://127.0.0.1:80"
         )
@@ -672,6 +682,40 @@ class KeepAliveTest(LoopbackCase):
         breaks = result["keepalive"]["broken"]
         self.assertEqual([(one["before"], one["after"]) for one in breaks], [("node-a", "node-a")])
         self.assertGreaterEqual(breaks[0]["at"], result["started_at"])
+
+    def test_only_what_was_asked_is_lost_when_a_connection_ends(self):
+        clock = Clock()
+        stream = streams.KeepAlive(None, clock, targets.Target(URL), 0.5, streams.Numbers("run"))
+        stream.answered = True
+        stream._broke(1000.0, 1000.0, 1000.0)
+        self.assertEqual((stream.lost, len(stream.broken)), ([], 1))
+        stream._asking, stream._name = True, "run-7"
+        stream._broke(1001.0, 1001.0, 1001.0)
+        self.assertEqual(stream.lost, ["run-7"])
+        stream.forget()
+        self.assertEqual((stream.lost, stream.requests), ([], 0))
+
+    def test_kept_connections_post_each_request_under_a_name_of_its_own(self):
+        heard = []
+
+        def serve(connection):
+            while True:
+                request = connection.recv(4096)
+                if not request:
+                    return
+                heard.append(request.split(b"\r\n")[0])
+                connection.sendall(NODE_A if b"GET" in request else NODE_A.replace(b"200 OK", b"503 Busy"))
+
+        server = Server(self, serve)
+        given = {"keepalive": 2, "post_url": server.url(path="/post?id={id}"), "start_timeout": 0.5}
+        self.assertIn("2 of 2 connections", refusal(self.probe, server.url(), self.nothing, **given))
+        server.serve = answering(NODE_A)
+        posts = self.probe(server.url(), self.nothing, **given)["keepalive"]["posts"]
+        self.assertEqual(posts["lost"], [])
+        self.assertGreaterEqual(posts["sent"], 2)
+        names = [line for line in heard if line.startswith(b"POST /post?id=")]
+        self.assertEqual(len(set(names)), len(names))
+        self.assertTrue(names)
 
     def test_connections_that_are_not_answered(self):
         lock = threading.Lock()
