@@ -36,6 +36,21 @@ TRACKING = {"service_tracking_name": "app", "service_tracking_health_url": "http
 NGINX = {"nginx_sites": [{"name": "web", "root": "/var/www/web"}]}
 
 
+NFS = {"nfs_mount_mounts": [{"path": "/srv/data", "source": "192.0.2.20:/export/data"}]}
+WELL = {
+    "path": "/srv/data",
+    "mounted": False,
+    "source": None,
+    "fstype": None,
+    "options": [],
+    "problem": None,
+    "server_problem": None,
+    "hides": [],
+    "unseen": None,
+    "in_fstab": False,
+}
+
+
 def report_of(whose: str) -> dict[str, t.Any]:
     """What a node reports whose keepalived.conf is this one's."""
     return {"vip_owner": {"keepalived": {"configuration": whose}}}
@@ -144,6 +159,44 @@ CASES: list[tuple[str, dict[str, t.Any], dict[str, str], str]] = [
             ("absent", "is not there"),
             ("sample", "is the sample of the package, with addresses and a VRID that are not yours"),
             ("foreign", "was not written by this collection"),
+        )
+    ],
+    *[
+        (
+            "nfs_mount",
+            {**NFS, "tasks_from": "judge", "__nfs_mount_survey": {"mounts": [{**WELL, **found}]}},
+            {},
+            f"localhost: nfs_mount_mounts[0].{words}",
+        )
+        for found, words in (
+            (
+                {"server_problem": "192.0.2.20: no answer"},
+                "source: 192.0.2.20:/export/data: TCP port 2049 accepts no connection within 5.0 s (192.0.2.20: no "
+                "answer); start the NFS server, open that port there for this node, or correct the address",
+            ),
+            (
+                {"mounted": True, "problem": "mount /srv/data: no answer within 5 s"},
+                "path: mount /srv/data: no answer within 5 s; mend the NFS server, or the export that it no longer "
+                "gives to this node, before anything is changed here",
+            ),
+            (
+                {"mounted": True, "source": "/dev/sdb", "fstype": "xfs"},
+                "path: /srv/data is mounted from /dev/sdb (xfs), not from 192.0.2.20:/export/data; unmount it on one "
+                "node while its peer serves, or correct the source",
+            ),
+            (
+                {"hides": ["a", "b"]},
+                "path: /srv/data holds a, b, which the mount would hide; give an empty directory, or one that is not "
+                "there yet",
+            ),
+            (
+                {"unseen": "lies on /srv, which is nfs4"},
+                "path: /srv/data lies on /srv, which is nfs4; give an empty directory, or one that is not there yet",
+            ),
+            (
+                {"in_fstab": True},
+                "path: /srv/data stands in /etc/fstab as well, and a boot would go by both; remove that line",
+            ),
         )
     ],
     (

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import typing as t
 from pathlib import Path
 
 import jinja2
@@ -13,7 +15,7 @@ import pytest
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 TEMPLATES = sorted(
-    path for path in ROLES.glob("*/templates/*.j2") if re.search(r"^\[Service\]", path.read_text(), re.M)
+    path for path in ROLES.glob("*/templates/*.j2") if re.search(r"^\[(Mount|Service|Timer)\]", path.read_text(), re.M)
 )
 # CentOS 7, EL 8, Debian 11, Debian 12 and EL 9, Debian 13 and EL 10; and around the versions where something begins.
 VERSIONS = [219, 228, 229, 230, 231, 232, 237, 239, 240, 247, 252, 257]
@@ -48,6 +50,8 @@ OLD: dict[str, set[str]] = {
         "User",
         "WatchdogSec",
     },
+    "Mount": {"Options", "TimeoutSec", "Type", "What", "Where"},
+    "Timer": {"AccuracySec", "OnActiveSec", "OnUnitInactiveSec"},
     "Install": {"WantedBy"},
 }
 FIRST = {
@@ -55,6 +59,7 @@ FIRST = {
     ("Unit", "StartLimitIntervalSec"): 230,
     ("Service", "ReadWritePaths"): 231,
     ("Service", "WatchdogSignal"): 240,
+    ("Mount", "LazyUnmount"): 232,
 }
 FIRST_VALUE = {
     ("TimeoutStartSec", r"infinity"): 229,
@@ -66,9 +71,17 @@ LAST = {("Service", "StartLimitInterval"): 229, ("Service", "PermissionsStartOnl
 BACKPORTED = {("Service", "AmbientCapabilities"): 219}
 """What EL has put into an older version."""
 
+NFS: dict[str, t.Any] = {
+    "path": "/srv/my-data",
+    "unit": "srv-my\\x2ddata.mount",
+    "source": "192.0.2.20:/export/data",
+    "options": "rw,vers=4.2,hard,fg,retry=0,nofail",
+    "services": ["app", "web"],
+}
 
-def unit(template: Path, systemd: int, probes: tuple[dict[str, str], ...] = ()) -> str:
-    """The unit as it is written for a version of systemd, on a node that asks with these probes."""
+
+def unit(template: Path, systemd: int, probes: tuple[dict[str, str], ...] = (), mount: dict[str, t.Any] = NFS) -> str:
+    """The unit as it is written for a version of systemd, on a node with these probes and this mount."""
     environment = jinja2.Environment(
         trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined, autoescape=False
     )
@@ -91,6 +104,10 @@ def unit(template: Path, systemd: int, probes: tuple[dict[str, str], ...] = ()) 
             "capabilities": {"realtime": True},
             "probes": probes,
         },
+        __nfs_mount_retry="ha-pair-nfs-retry",
+        __nfs_mount_systemd=str(systemd),
+        __nfs_mount_model={"mounts": [mount], "timeout": 30, "retry_interval": 15},
+        __nfs_mount_one=mount,
         __service_tracking_systemd=str(systemd),
         __service_tracking_service="app.service",
         __service_tracking_unit="ha-pair-track-app.service",
@@ -203,3 +220,30 @@ def test_who_watches_storage_starts_while_it_hangs(systemd: int) -> None:
     for word in ("ProtectSystem=", "ProtectHome=", "ReadWritePaths="):
         assert not any(line.startswith(word) for line in watching.splitlines())
     assert {"ProtectSystem", "ProtectHome"} <= {name for _section, name, _value in directives(asked)}
+
+
+@pytest.mark.parametrize("systemd", VERSIONS)
+class TestStorage:
+    def test_mounting_and_unmounting_have_an_end(self, systemd: int) -> None:
+        assert values("TimeoutSec", "mount.j2", systemd) == ["30"]
+        assert values("LazyUnmount", "mount.j2", systemd) == (["yes"] if systemd >= 232 else [])
+
+    def test_no_other_part_of_a_boot_waits_for_it(self, systemd: int) -> None:
+        assert values("WantedBy", "mount.j2", systemd) == ["multi-user.target"]
+
+    def test_only_what_has_failed_is_tried_again(self, systemd: int) -> None:
+        (command,) = values("ExecStart", "retry.service.j2", systemd)
+        assert command.startswith("/bin/sh -c 'systemctl is-failed --quiet /srv/my-data || exit 0;")
+        assert "for name in app.service web.service; do" in command
+        # Whoever asks systemd to look at the path has it wait as well.
+        text = "".join(unit(path, systemd) for path in TEMPLATES if path.parent.parent.name == "nfs_mount")
+        assert not re.search(r"^(Condition|Assert)Path|^(ExecReload|ExecStart)=.*\b(restart|reload)\b", text, re.M)
+
+
+@pytest.mark.parametrize("services", [[], ["app", "web"]])
+def test_what_tries_again_is_good_shell(services: list[str]) -> None:
+    (path,) = (path for path in TEMPLATES if path.name == "retry.service.j2")
+    text = unit(path, 252, mount={**NFS, "services": services})
+    (command,) = (value for _section, name, value in directives(text) if name == "ExecStart")
+    script = command.partition(" -c ")[2].strip("'").replace("$$", "$")
+    assert subprocess.run(["/bin/sh", "-n", "-c", script], check=False).returncode == 0
