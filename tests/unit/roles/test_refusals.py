@@ -307,6 +307,12 @@ CASES: list[tuple[str, dict[str, t.Any], dict[str, str], str]] = [
     ),
     (
         "nginx",
+        {**NGINX, "tasks_from": "drain", "packages": "no packages found matching nginx"},
+        {},
+        "localhost: nginx_upstream_drained: nginx is not installed here; deploy the node before a release",
+    ),
+    (
+        "nginx",
         {**NGINX, "nginx_ready_timeout": 0},
         {},
         "localhost: nginx_ready_timeout: 0 is not in 1..3600 seconds; give one such as 30",
