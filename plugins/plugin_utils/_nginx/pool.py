@@ -160,7 +160,6 @@ def _member(
         return None
     is_drained = host in neighbours.drained
     if is_drained and "down" not in parameters:
-        # A backup that is down is no backup for nginx to wait for.
         parameters.append("down")
     text = f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
     server = Server(place, text, f"{address} {port}", tuple(parameters), is_drained)
