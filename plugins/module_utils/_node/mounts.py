@@ -8,9 +8,8 @@ Read from its own list, never by looking at the path: whoever looks at a file sy
 
 from __future__ import absolute_import, division, print_function
 
+import io
 import re
-
-from .system import read_text
 
 __metaclass__ = type
 
@@ -73,5 +72,9 @@ def option_of(mount, name):
 
 
 def mounts_now(path=MOUNTINFO):
-    """The list as it is now."""
-    return parse_mounts(read_text(path))
+    """The list as it is now; empty when it cannot be read."""
+    try:
+        with io.open(path, encoding="utf-8", errors="replace") as source:
+            return parse_mounts(source.read())
+    except (IOError, OSError):
+        return []
