@@ -180,11 +180,11 @@ def read_sessions(
         reader.keys(place, entry, REPLICATION_KEYS)
         lacks = lacks_cluster_jars(family, release, version, packaged)
         replication = _replication(reader, place, entry, members, node, taken_ports, lacks)
-        if packaged and (family, release) == ("RedHat", "7") and _is_encrypted(entry):
+        if packaged and (family, release) == ("RedHat", "7"):
             reader.refuse(
-                f"{place}.encryption_key",
-                "is set, and Tomcat 7 of EL 7 cannot encrypt what it replicates",
-                "give none on a network that nobody else has, or give tomcat_tarball",
+                f"{place}.backend",
+                "'replication' between static members needs Tomcat 9, and EL 7 has Tomcat 7",
+                "give tomcat_tarball with a newer one, or take backend: redis",
             )
         return Sessions(backend, replication, None, _is_encrypted(entry))
     if backend == REDIS:

@@ -86,7 +86,6 @@ def test_members_may_be_on_a_network_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("family", "release", "version", "packaged", "lacks"),
     [
-        ("RedHat", "7", 7, True, False),
         ("RedHat", "8", 9, True, True),
         ("RedHat", "9", None, True, True),
         ("RedHat", "10", 10, True, False),
@@ -277,12 +276,11 @@ def test_refuses(given: object, problem: str) -> None:
 
 
 def test_refuses_what_tomcat_of_el_7_cannot_do() -> None:
-    given = {"backend": "replication", "encryption_key": "ab" * 32}
-    assert read(given, family="RedHat", release="7", version=7)[1] == [
-        f"{PLACE}.encryption_key: is set, and Tomcat 7 of EL 7 cannot encrypt what it replicates; "
-        "give none on a network that nobody else has, or give tomcat_tarball"
+    assert read(REPLICATION, family="RedHat", release="7", version=7)[1] == [
+        f"{PLACE}.backend: 'replication' between static members needs Tomcat 9, and EL 7 has Tomcat 7; "
+        "give tomcat_tarball with a newer one, or take backend: redis"
     ]
-    assert read(given, family="RedHat", release="7", version=9, packaged=False)[1] == []
+    assert read(REPLICATION, family="RedHat", release="7", version=9, packaged=False)[1] == []
 
 
 @pytest.mark.parametrize(
