@@ -106,12 +106,15 @@ class Replication:
 
 @dataclass(frozen=True)
 class Jar:
-    """A file for Tomcat's class path. Exactly one of `url` and `path` (on the controller) is set."""
+    """A file for Tomcat's class path. Exactly one of `url` and `path` (on the controller) is set.
+
+    Its name changes with what is in it, so that a running Tomcat never finds another file under an old name.
+    """
 
     name: str
     url: str | None
     path: str | None
-    checksum: str | None
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -382,10 +385,10 @@ def _jars(reader: Reader, place: str, given: object) -> tuple[Jar, ...] | None:
     if not entries:
         reader.refuse(where, "is empty", JARS_CURE)
     jars = [_jar(reader, f"{where}[{index}]", entry) for index, entry in enumerate(entries)]
-    names: dict[str, int] = {}
+    first: dict[str, int] = {}
     for index, jar in enumerate(jars):
-        if jar is not None and names.setdefault(jar.name, index) != index:
-            reader.refuse(f"{where}[{index}]", f"{jar.name} is {where}[{names[jar.name]}] too", "give each jar once")
+        if jar is not None and jar.sha256 and first.setdefault(jar.sha256, index) != index:
+            reader.refuse(f"{where}[{index}]", f"is the same as {where}[{first[jar.sha256]}]", "give each jar once")
     return tuple(jar for jar in jars if jar is not None)
 
 
@@ -402,6 +405,7 @@ def _jar(reader: Reader, place: str, given: object) -> Jar | None:
         reader.refuse(
             f"{place}.checksum", f"{shown(checksum)} is not sha256: and 64 hexadecimal digits", 'run "sha256sum"'
         )
+        return None
     source = reader.text(f"{place}.{'path' if url is None else 'url'}", path if url is None else url, JAR_CURE)
     if source is None:
         return None
@@ -419,8 +423,23 @@ def _jar(reader: Reader, place: str, given: object) -> Jar | None:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*\.jar", name):
         reader.refuse(place, f"{shown(name)} is not the name of a jar", JAR_CURE)
         return None
+    digest = str(checksum or "").partition(":")[2]
+    if path is not None:
+        digest = _digest(reader, f"{place}.path", source, digest)
     # Beside jars of Tomcat's own it must be known by whom it was put there.
-    return Jar(f"ha-pair-{name}", url and str(url), path and str(path), checksum and str(checksum))
+    return Jar(f"ha-pair-{digest[:16]}-{name}", url and str(url), path and str(path), digest)
+
+
+def _digest(reader: Reader, place: str, path: str, wanted: str) -> str:
+    """What is in a file on the controller; empty after a refusal."""
+    try:
+        found = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError as exc:
+        reader.refuse(place, f"{shown(path)} on the controller cannot be read ({exc.strerror})", JAR_CURE)
+        return ""
+    if wanted and found != wanted:
+        reader.refuse(place, f"{shown(path)} has sha256:{found}, not that of checksum", "see which of the two is meant")
+    return found
 
 
 def _manager(reader: Reader, place: str, given: object) -> tuple[str, dict[str, str]] | None:

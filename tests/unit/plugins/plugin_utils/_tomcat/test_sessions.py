@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import typing as t
 import zipfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader, shown
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._tomcat import sessions
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._tomcat.sessions import (
     NO_SESSIONS,
@@ -27,7 +28,7 @@ REDIS: dict[str, t.Any] = {
     "backend": "redis",
     "addresses": ["192.0.2.11:6379", "192.0.2.12"],
     "password": SECRET,
-    "jars": [{"url": "https://example.com/a/manager-1.0.jar", "checksum": SUM}, {"path": "/files/all.jar"}],
+    "jars": [{"url": "https://example.com/a/manager-1.0.jar", "checksum": SUM}],
 }
 
 
@@ -103,15 +104,17 @@ def test_knows_whose_package_comes_without_the_jars(
     assert found.replication.lacks_jars is lacks
 
 
-def test_redis_by_a_manager_that_the_user_gives() -> None:
-    found, problems = read(REDIS)
+def test_redis_by_a_manager_that_the_user_gives(tmp_path: Path) -> None:
+    (tmp_path / "all.jar").write_bytes(b"a jar")
+    own = {"path": str(tmp_path / "all.jar")}
+    found, problems = read({**REDIS, "jars": [*REDIS["jars"], own]})
     assert problems == []
     assert found.secret
     assert found.redis is not None
     assert [point.url for point in found.redis.endpoints] == ["redis://192.0.2.11:6379", "redis://192.0.2.12:6379"]
     assert [(jar.name, jar.url, jar.path) for jar in found.redis.jars] == [
-        ("ha-pair-manager-1.0.jar", "https://example.com/a/manager-1.0.jar", None),
-        ("ha-pair-all.jar", None, "/files/all.jar"),
+        ("ha-pair-abababababababab-manager-1.0.jar", "https://example.com/a/manager-1.0.jar", None),
+        (f"ha-pair-{hashlib.sha256(b'a jar').hexdigest()[:16]}-all.jar", None, own["path"]),
     ]
     assert found.redis.manager_class == "org.redisson.tomcat.RedissonSessionManager"
     assert found.redis.manager_attributes["readMode"] == "REDIS"
@@ -234,12 +237,13 @@ def test_no_secret_is_in_a_refusal() -> None:
             f'{PLACE}.jars[0].checksum: is missing; give sha256: and what "sha256sum" says of the jar',
         ),
         (
-            {**REDIS, "jars": [{"path": "/a.jar", "checksum": "md5:00"}]},
+            {**REDIS, "jars": [{"url": "https://example.com/a.jar", "checksum": "md5:00"}]},
             f"{PLACE}.jars[0].checksum: 'md5:00' is not sha256: and 64 hexadecimal digits; run \"sha256sum\"",
         ),
         (
-            {**REDIS, "jars": [{"path": "a.jar"}]},
-            f"{PLACE}.jars[0].path: 'a.jar' is not an absolute path; {sessions.JAR_CURE}",
+            {**REDIS, "jars": [{"path": "/nowhere/a.jar"}]},
+            f"{PLACE}.jars[0].path: '/nowhere/a.jar' on the controller cannot be read (No such file or directory); "
+            f"{sessions.JAR_CURE}",
         ),
         (
             {**REDIS, "jars": [{"url": "example.com/a.jar", "checksum": SUM}]},
@@ -250,8 +254,8 @@ def test_no_secret_is_in_a_refusal() -> None:
             f"{PLACE}.jars[0]: 'manager.zip' is not the name of a jar; {sessions.JAR_CURE}",
         ),
         (
-            {**REDIS, "jars": [{"path": "/files/a.jar"}, {"path": "/other/a.jar"}]},
-            f"{PLACE}.jars[1]: ha-pair-a.jar is {PLACE}.jars[0] too; give each jar once",
+            {**REDIS, "jars": [*REDIS["jars"], {"url": "https://example.com/other.jar", "checksum": SUM}]},
+            f"{PLACE}.jars[1]: is the same as {PLACE}.jars[0]; give each jar once",
         ),
         (
             {**REDIS, "manager": {"class": "Manager"}},
@@ -281,6 +285,16 @@ def test_refuses_what_tomcat_of_el_7_cannot_do() -> None:
         "give tomcat_tarball with a newer one, or take backend: redis"
     ]
     assert read(REPLICATION, family="RedHat", release="7", version=9, packaged=False)[1] == []
+
+
+def test_refuses_a_jar_that_is_not_what_was_meant(tmp_path: Path) -> None:
+    (tmp_path / "all.jar").write_bytes(b"a jar")
+    path, found = str(tmp_path / "all.jar"), hashlib.sha256(b"a jar").hexdigest()
+    assert read({**REDIS, "jars": [{"path": path, "checksum": SUM}]})[1] == [
+        f"{PLACE}.jars[0].path: {shown(path)} has sha256:{found}, not that of checksum; see which of the two is meant"
+    ]
+    relative = read({**REDIS, "jars": [{"path": "a.jar"}]})[1]
+    assert relative[0] == f"{PLACE}.jars[0].path: 'a.jar' is not an absolute path; {sessions.JAR_CURE}"
 
 
 @pytest.mark.parametrize(

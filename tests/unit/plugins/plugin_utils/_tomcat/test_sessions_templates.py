@@ -24,7 +24,7 @@ REDIS: dict[str, t.Any] = {
     "backend": "redis",
     "addresses": ["192.0.2.11", "192.0.2.12:6380"],
     "password": NASTY,
-    "jars": [{"path": "/files/manager.jar"}],
+    "jars": [{"url": "https://example.com/manager.jar", "checksum": "sha256:" + "ab" * 32}],
 }
 
 
