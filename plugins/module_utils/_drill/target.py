@@ -32,6 +32,20 @@ def run_patiently(argv, timeout=20.0):
     return run_command(argv, timeout)
 
 
+def opened_by(process):
+    """What a process has open, by name; without what it has just closed, and nothing when it has just ended."""
+    directory, found = "/proc/%s/fd" % process, []
+    try:
+        for number in os.listdir(directory):
+            try:
+                found.append(os.readlink("%s/%s" % (directory, number)))
+            except (IOError, OSError):
+                pass
+    except (IOError, OSError):
+        pass
+    return found
+
+
 class UnsupportedError(NodeError):
     """This host cannot do the fault as it is now; the text is the reason."""
 
@@ -94,16 +108,11 @@ class Target(object):
     @staticmethod
     def fuse_servers():
         """The processes that serve FUSE file systems, each {"pid", "words" of its command line}."""
-        found = []
-        for name in sorted(filter(str.isdigit, os.listdir("/proc")), key=int):
-            directory = "/proc/%s/fd" % name
-            try:
-                opened = [os.readlink("%s/%s" % (directory, number)) for number in os.listdir(directory)]
-            except (IOError, OSError):
-                continue  # it has just ended
-            if "/dev/fuse" in opened:
-                found.append({"pid": int(name), "words": (read_text("/proc/%s/cmdline" % name) or "").split("\0")})
-        return found
+        return [
+            {"pid": int(name), "words": (read_text("/proc/%s/cmdline" % name) or "").split("\0")}
+            for name in sorted(filter(str.isdigit, os.listdir("/proc")), key=int)
+            if "/dev/fuse" in opened_by(name)
+        ]
 
     def interfaces(self):
         return self._system.interfaces()

@@ -903,6 +903,14 @@ class StorageHangTest(FaultTest):
 
         compose("storage_hang", Blind(), path="/srv/data")
 
+    def test_what_a_process_has_open(self):
+        reading, writing = os.pipe()
+        device = os.open(os.devnull, os.O_RDONLY)
+        for descriptor in (reading, writing, device):
+            self.addCleanup(os.close, descriptor)
+        self.assertIn(os.devnull, target.opened_by("self"))
+        self.assertEqual(target.opened_by("none"), [])
+
     def test_this_machine_can_be_asked(self):
         self.assertTrue(target.Target.mounts())
         for server in target.Target.fuse_servers():
