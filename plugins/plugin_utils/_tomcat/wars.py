@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 
 def look_at_wars(answers: Iterable[Mapping[str, t.Any]]) -> dict[str, dict[str, t.Any]]:
-    """{path: exists, sha256, archive} of what the module stat said of each path, whose loop has the variable __tomcat_war."""
+    """{path: exists, sha256, archive} of what stat said of each path, by a loop with the variable __tomcat_war."""
     found: dict[str, dict[str, t.Any]] = {}
     for answer in answers:
         path, seen = str(answer["__tomcat_war"]), answer.get("stat", {})
