@@ -46,7 +46,7 @@ attributes:
     description: The files may hold secrets.
     support: none
   idempotent:
-    description: Saving reports no change, because nothing that anybody uses is changed. Restoring again changes nothing.
+    description: Saving reports no change, because nothing is changed that anybody uses. Restoring twice is no change.
     support: full
 """
 

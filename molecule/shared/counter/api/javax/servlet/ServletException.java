@@ -1,0 +1,9 @@
+// Copyright: duplex.ha_pair contributors
+// GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+// SPDX-License-Identifier: GPL-3.0-or-later
+package javax.servlet;
+
+/** Declared for the compiler only, see tools/war.sh. */
+public class ServletException extends Exception {
+  private static final long serialVersionUID = 1L;
+}
