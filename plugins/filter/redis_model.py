@@ -42,11 +42,11 @@ options:
     type: list
     elements: str
     default: []
-  instance:
+  vrrp_instance:
     description: The VRRP instance whose VIP is followed.
     type: str
     default: ""
-  instances:
+  vrrp_instances:
     description: The names of the VRRP instances of this node, where they are known.
     type: list
     elements: str
@@ -138,8 +138,8 @@ def redis_model(
     password: t.Any,
     port: t.Any = 6379,
     clients: t.Any = (),
-    instance: t.Any = "",
-    instances: t.Any = None,
+    vrrp_instance: t.Any = "",
+    vrrp_instances: t.Any = None,
     peer_role: t.Any = None,
     append_only: t.Any = "everysec",
     maxmemory: t.Any = "",
@@ -155,8 +155,8 @@ def redis_model(
             password=password,
             port=port,
             clients=clients,
-            instance=instance,
-            instances=instances,
+            instance=vrrp_instance,
+            instances=vrrp_instances,
             peer_role=peer_role,
             append_only=append_only,
             maxmemory=maxmemory,

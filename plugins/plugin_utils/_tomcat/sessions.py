@@ -282,7 +282,7 @@ def _members(
     for name, value in source.items():
         address = ip_address(value)
         if address is None or address.is_loopback() or address.is_link_local():
-            what = "has no address" if value is None else f"{shown(value)} is not an address that the others can reach"
+            what = "has no address" if value in (None, "") else f"{shown(value)} is not an address that the others can reach"
             reader.refuse(f"{where}.{name}", what, MEMBERS_CURE)
             whole = False
             continue

@@ -33,6 +33,29 @@ STREAM_8 = {
     "distribution_release": "Stream",
 }
 TRACKING = {"service_tracking_name": "app", "service_tracking_health_url": "http://127.0.0.1/health"}
+REDIS = {
+    "redis_role": "primary",
+    "redis_members": {"localhost": "192.0.2.11", "node-b": "192.0.2.12"},
+    "redis_password": "0123456789abcdef",
+}
+REPLICATING = {
+    "tomcat_applications": [],
+    "tomcat_sessions": {
+        "backend": "replication",
+        "encryption_key": "none",
+        "members": {"localhost": "192.0.2.11", "node-b": "192.0.2.12"},
+    },
+}
+IN_REDIS = {
+    "tomcat_applications": [],
+    "tomcat_sessions": {
+        "backend": "redis",
+        "addresses": ["127.0.0.1:1"],
+        "password": "not-to-be-seen",
+        "timeout": 2,
+        "jars": [{"url": "https://example.com/manager.jar", "checksum": "sha256:" + "ab" * 32}],
+    },
+}
 NGINX = {"nginx_sites": [{"name": "web", "root": "/var/www/web"}]}
 
 
@@ -316,6 +339,53 @@ CASES: list[tuple[str, dict[str, t.Any], dict[str, str], str]] = [
         {**NGINX, "nginx_ready_timeout": 0},
         {},
         "localhost: nginx_ready_timeout: 0 is not in 1..3600 seconds; give one such as 30",
+    ),
+    (
+        "redis",
+        {**REDIS, "redis_ready_timeout": 0},
+        {},
+        "localhost: redis_ready_timeout: 0 is not in 1..3600 seconds; give one such as 30",
+    ),
+    (
+        "redis",
+        {
+            **REDIS,
+            "tasks_from": "exchanged",
+            "__redis_now": {"results": [{"server": {"role": "replica"}}, {"server": {"role": "primary"}}]},
+        },
+        {},
+        "localhost: redis_role: is primary, and node-b is primary now, with the newer data; set redis_role: replica "
+        'here and primary there, or hand the role over first ("FAILOVER" in redis-cli on the primary)',
+    ),
+    *[
+        (
+            "tomcat",
+            {
+                **REPLICATING,
+                "tasks_from": "sessions_jars",
+                "__tomcat_cluster_jars": {
+                    "results": [
+                        {"__tomcat_jar": name, "stat": {"exists": False}}
+                        for name in ("catalina-ha.jar", "catalina-tribes.jar")
+                    ]
+                },
+            },
+            facts,
+            "localhost: tomcat_sessions.backend: 'replication' needs catalina-ha.jar and catalina-tribes.jar in "
+            f"{home}/lib, which the package {package} does not have; give tomcat_tarball with a Tomcat of apache.org, "
+            "or take backend: redis",
+        )
+        for facts, home, package in (
+            (ROCKY_9, "/usr/share/tomcat", "tomcat of Rocky 9"),
+            ({}, "/usr/share/tomcat10", "tomcat10 of Debian 12"),
+        )
+    ],
+    (
+        "tomcat",
+        {**IN_REDIS, "tasks_from": "sessions_backend", "__tomcat_tries": 1},
+        {},
+        "localhost: tomcat_sessions.addresses: no primary Redis answers within 2.0 seconds (127.0.0.1:1: Connection "
+        "refused); see that it runs, that it lets this node in, and that tomcat_sessions.password is its password",
     ),
 ]
 
