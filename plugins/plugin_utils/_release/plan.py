@@ -103,11 +103,14 @@ def plan(
     done = [node for node, found in nodes.items() if found.get("staged") and not found["staged"]["due"]]
     unfinished = [node for node, claim in claims.items() if resumed and claim.get("phase") in UNFINISHED]
     summary = f"{'roll back' if settings.rollback else 'release'} {settings.service} on {' + '.join(nodes)}"
+    unknown = "" if any(found.get("staged") for found in nodes.values()) else "; what is due shows once it is staged"
     if pair is None or not instances:
         _check_pool(nodes, reader)
         reader.finish()
         steps = _pool_steps(nodes, done, unfinished, settings)
-        return Plan(POOL, settings.service, [*nodes], [], [], done, steps, resumed, print_of, f"{summary}, in turn")
+        return Plan(
+            POOL, settings.service, [*nodes], [], [], done, steps, resumed, print_of, f"{summary}, in turn{unknown}"
+        )
     members = [str(member) for member in pair["members"]]
     _check_members(nodes, members, reader)
     away = any(claim.get("raised") for claim in claims.values()) and resumed
@@ -119,7 +122,7 @@ def plan(
     steps = _pair_steps(pair, owners, done, unfinished, settings)
     held = ", ".join(f"{name} on {node}" for name, node in owners.items())
     vips = [str(vip["address"]) for vip in pair["vips"] if vip["instance"] in instances]
-    text = f"{summary}, standby first; now {held}"
+    text = f"{summary}, standby first; now {held}{unknown}"
     return Plan(VIP, settings.service, members, instances, vips, done, steps, resumed, print_of, text)
 
 
@@ -298,16 +301,17 @@ def _pair_steps(
     def held(node: str) -> list[str]:
         return [name for name, owner in now.items() if owner == node]
 
-    order = sorted(members, key=lambda node: (node not in unfinished, len(held(node))))
-    for node in order:
-        if node in done:
-            continue
+    due = [node for node in members if node not in done]
+    due.sort(key=lambda node: (node not in unfinished, len(held(node))))
+    for node in due:
         other = next(member for member in members if member != node)
         for name in held(node):
             # One of the same sync group may have gone with an earlier one.
             if now[name] == node:
                 move(name, other, MOVE)
-        steps.append(_activation(len(steps) + 1, node, "activate while it owns no VIP", settings))
+        # Balancers may ask the members as well, whoever has the VIP.
+        wait = settings.settle if node != due[-1] else 0.0
+        steps.append(_activation(len(steps) + 1, node, "activate while it owns no VIP", settings, wait))
     for name in list(now):
         preferred = pair["settings"][name]["preferred"]
         if preferred and now[name] != preferred:

@@ -101,10 +101,12 @@ def test_the_standby_comes_first_and_the_vip_goes_home_at_the_end() -> None:
 
 def test_the_plan_says_what_is_proved_and_what_happens_where_it_fails() -> None:
     text = plan(nodes(), settings(), pair(), verdict()).text()
-    assert text[0] == "release tomcat on node-a + node-b, standby first; now web on node-a"
+    assert text[0] == (
+        "release tomcat on node-a + node-b, standby first; now web on node-a; what is due shows once it is staged"
+    )
     assert text[1] == (
         f"  1. node-b: activate while it owns no VIP; proof: 10 good answers in a row from {URL}, "
-        "tomcat and its release verified"
+        "tomcat and its release verified, then 12 s"
     )
     assert text[2] == "  2. web moves to node-b, and node-a closes what is idle before"
     assert text[4] == "  4. web goes home to node-a, and node-b closes what is idle before, after 2 s"
@@ -211,7 +213,7 @@ def test_behind_balancers_one_node_follows_the_other_and_nothing_moves() -> None
     assert (found.mode, found.vips) == ("pool", [])
     assert steps(found) == [("activate", "app-1"), ("activate", "app-2"), ("activate", "app-3")]
     assert [step.wait for step in found.steps] == [12.0, 12.0, 0.0]
-    assert found.text()[0] == "release tomcat on app-1 + app-2 + app-3, in turn"
+    assert found.summary.startswith("release tomcat on app-1 + app-2 + app-3, in turn")
 
 
 def test_a_pair_whose_vip_follows_only_nginx_is_a_pool() -> None:
