@@ -56,6 +56,7 @@ IN_REDIS = {
         "jars": [{"url": "https://example.com/manager.jar", "checksum": "sha256:" + "ab" * 32}],
     },
 }
+TOMCAT = {"tomcat_applications": [], "tomcat_write_paths": ["/srv/data"]}
 NGINX = {"nginx_sites": [{"name": "web", "root": "/var/www/web"}]}
 
 
@@ -386,6 +387,43 @@ CASES: list[tuple[str, dict[str, t.Any], dict[str, str], str]] = [
         {},
         "localhost: tomcat_sessions.addresses: no primary Redis answers within 2.0 seconds (127.0.0.1:1: Connection "
         "refused); see that it runs, that it lets this node in, and that tomcat_sessions.password is its password",
+    ),
+    *[
+        (
+            "tomcat",
+            {
+                **TOMCAT,
+                "tasks_from": "write_paths",
+                "__tomcat_survey": {"survey": {"write_paths": {"/srv/data": found}}},
+            },
+            {},
+            f"localhost: tomcat_write_paths: /srv/data {reason}",
+        )
+        for found, reason in (
+            ("file", "is a file; give a directory"),
+            (
+                "refused",
+                'cannot be written to by the account tomcat; run "chown tomcat /srv/data", or say so where it is '
+                "exported",
+            ),
+            ("silent", "does not answer, so its file system hangs; mend that, or unmount it"),
+        )
+    ],
+    (
+        "tomcat",
+        {
+            **TOMCAT,
+            "tasks_from": "fetch",
+            "__tomcat_place": "tomcat_applications.shop",
+            "__tomcat_fetch_file": None,
+            "__tomcat_fetch_url": "file:///no/such/shop.war",
+            "__tomcat_fetch_sha256": "0" * 64,
+            "__tomcat_fetch_to": "/no/such/directory/shop.war",
+        },
+        {},
+        f"localhost: tomcat_applications.shop: file:///no/such/shop.war cannot be had with sha256:{'0' * 64} (Request "
+        "failed: <urlopen error [Errno 2] No such file or directory: '/no/such/shop.war'>); see whether the node "
+        "reaches it, and whether it is what was meant. What runs stays as it was",
     ),
 ]
 

@@ -22,9 +22,11 @@ VERSIONS = [219, 228, 229, 230, 231, 232, 237, 239, 240, 247, 252, 257]
 
 # From the parser of 219 (load-fragment-gperf), and what the NEWS of later versions say.
 OLD: dict[str, set[str]] = {
-    "Unit": {"After", "Before", "BindsTo", "Description", "Wants"},
+    "Unit": {"After", "Before", "BindsTo", "Description", "RequiresMountsFor", "Wants"},
     "Service": {
         "CapabilityBoundingSet",
+        "Environment",
+        "EnvironmentFile",
         "ExecStart",
         "ExecStartPre",
         "ExecStop",
@@ -36,6 +38,7 @@ OLD: dict[str, set[str]] = {
         "NoNewPrivileges",
         "OOMScoreAdjust",
         "PermissionsStartOnly",
+        "PrivateTmp",
         "ProtectHome",
         "ProtectSystem",
         "RemainAfterExit",
@@ -80,6 +83,19 @@ NFS: dict[str, t.Any] = {
 }
 
 
+TOMCAT: dict[str, t.Any] = {
+    "layout": {
+        "major": "10",
+        "home": "/opt/tomcat",
+        "base": "/opt/tomcat",
+        "user": "tomcat",
+        "group": "tomcat",
+        "writable": ["/var/log/tomcat", "/var/cache/tomcat"],
+    },
+    "write_paths": ["/srv/uploads"],
+}
+
+
 def unit(template: Path, systemd: int, probes: tuple[dict[str, str], ...] = (), mount: dict[str, t.Any] = NFS) -> str:
     """The unit as it is written for a version of systemd, on a node with these probes and this mount."""
     environment = jinja2.Environment(
@@ -108,6 +124,10 @@ def unit(template: Path, systemd: int, probes: tuple[dict[str, str], ...] = (), 
         __nfs_mount_systemd=str(systemd),
         __nfs_mount_model={"mounts": [mount], "timeout": 30, "retry_interval": 15},
         __nfs_mount_one=mount,
+        __tomcat_systemd=str(systemd),
+        __tomcat_model=TOMCAT,
+        __tomcat_environment_file="/etc/ha-pair/tomcat.env",
+        __tomcat_stop_timeout=30,
         __service_tracking_systemd=str(systemd),
         __service_tracking_service="app.service",
         __service_tracking_unit="ha-pair-track-app.service",
