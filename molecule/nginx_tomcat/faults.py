@@ -145,7 +145,7 @@ def logged() -> list[dict[str, t.Any]]:
 
 def carried_out(host: str) -> dict[str, int]:
     """How often the application on a host carried out each POST, by its id."""
-    lines = fetch(host, "http://127.0.0.1:8080/post").splitlines()
+    lines = fetch(host, "http://127.0.0.1:8080/posts").splitlines()
     return {label: int(count) for label, _space, count in (line.partition(" ") for line in lines)}
 
 

@@ -21,8 +21,7 @@ WITHOUT_BACKUP = ("ip_hash", "random")
 DEFAULT_KEEPALIVE = 16
 """Idle connections to the servers that each worker keeps."""
 DEFAULT_KEEPALIVE_TIMEOUT = 15
-"""Seconds. Less than the 20 after which Tomcat closes them: a POST that meets the closing is lost, as it may not be
-repeated."""
+"""Seconds. Tomcat closes them after 20 or more; a POST that meets the closing is lost, as it may not be repeated."""
 
 SERVERS_CURE = "give {servers: [app.example.com:8080]}"
 UPSTREAM_CURE = "give {hosts: [app-1, app-2], port: 8080}, or {servers: [app.example.com:8080]}"

@@ -51,6 +51,12 @@ public class Counter extends HttpServlet {
       case "/post":
         report(response);
         break;
+      case "/posts":
+        list(response);
+        break;
+      case "/client":
+        answer(response, 200, request.getRemoteAddr() + " by " + request.getScheme());
+        break;
       default:
         answer(response, 404, "nothing is here");
     }
@@ -86,6 +92,15 @@ public class Counter extends HttpServlet {
       repeated += times.get() > 1 ? 1 : 0;
     }
     answer(response, 200, posts.size() + " ids, " + requests + " requests, " + repeated + " repeated on " + node());
+  }
+
+  /** Each id and how often it came: another node may have had one of them as well. */
+  private void list(HttpServletResponse response) throws IOException {
+    StringBuilder text = new StringBuilder();
+    for (Map.Entry<String, AtomicInteger> post : posts.entrySet()) {
+      text.append(post.getKey()).append(' ').append(post.getValue()).append('\n');
+    }
+    answer(response, 200, text.toString());
   }
 
   private static String path(HttpServletRequest request) {

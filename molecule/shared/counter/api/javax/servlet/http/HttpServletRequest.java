@@ -9,6 +9,10 @@ public interface HttpServletRequest {
 
   String getPathInfo();
 
+  String getRemoteAddr();
+
+  String getScheme();
+
   String getServletPath();
 
   HttpSession getSession(boolean create);
