@@ -191,7 +191,7 @@ def _read_source(place: str, given: object, facts: Mapping[str, t.Any], reader: 
     text = reader.text(place, given, cure)
     if text is None:
         return None
-    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9][A-Za-z0-9._-]*)):(/[A-Za-z0-9_.:@+/-]*)", text)
+    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9][A-Za-z0-9._-]*)):(?:/|(?:/[A-Za-z0-9_.:@+-]+)+)", text)
     if found is None or (found[1] and ((address := ip_address(found[1])) is None or address.version != 6)):
         reader.refuse(place, f"{shown(text)} is not SERVER:/EXPORT", cure)
         return None

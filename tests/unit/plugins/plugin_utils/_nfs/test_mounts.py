@@ -128,6 +128,8 @@ def test_units_are_called_as_systemd_calls_them(path: str, unit: str) -> None:
             "[0].source: 192.0.2.11 is this node itself: short of memory, a node that mounts from itself waits for "
             "itself for ever; mount from another machine, or use the directory itself",
         ),
+        # The kernel would show it without the slash, as another source.
+        ({"source": "192.0.2.20:/x/"}, "[0].source: '192.0.2.20:/x/' is not SERVER:/EXPORT; give server and export"),
         ({"source": "localhost:/x"}, "[0].source: localhost is this node itself: short of memory"),
         (
             {"version": 4},
