@@ -114,15 +114,33 @@ class Lab:
         return done.returncode == 0
 
     @contextmanager
-    def probe(self, *, interval: float = 0.01, show: bool = False, duration: float = 120) -> Iterator[Probing]:
-        """A client on the observer that asks through the VIP every `interval` seconds, for `duration` at the most."""
+    def probe(
+        self,
+        *,
+        interval: float = 0.01,
+        show: bool = False,
+        duration: float = 120,
+        port: int = 80,
+        header: str = "X-HA-Pair-Node",
+    ) -> Iterator[Probing]:
+        """A client on the observer that asks through the VIP every `interval` seconds, for `duration` at the most.
+
+        The service on that port has a health location, and names its node in the header.
+        """
         observer = self.container("observer")
         put = ["docker", "exec", "-i", observer, "sh", "-c", f"rm -f {STOP_FILE}; cat > {PROBE_PROGRAM}"]
         done = subprocess.run(put, input=probe_program(), capture_output=True, check=False)
         if done.returncode != 0:
             raise LabError(f"{observer}: cannot take the probe: {done.stderr.decode(errors='replace').strip()}")
         command = ["docker", "exec", observer, "python3", PROBE_PROGRAM, "--stop-file", STOP_FILE]
-        command += ["--url", f"http://{self.vip}/ha-pair/health", "--interval", str(interval)]
+        command += [
+            "--url",
+            f"http://{self.vip}:{port}/ha-pair/health",
+            "--header",
+            header,
+            "--interval",
+            str(interval),
+        ]
         command += ["--duration", str(duration)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         probing = Probing(self, process, show)

@@ -388,10 +388,11 @@ def main(arguments=None):
     parser.add_argument("--interval", type=float, default=0.01, help="seconds between two requests")
     parser.add_argument("--timeout", type=float, default=0.5, help="seconds after which a request counts as lost")
     parser.add_argument("--duration", type=float, default=120, help="seconds at the most")
+    parser.add_argument("--header", default=DEFAULT_HEADER, help="the header of an answer that names the node")
     parser.add_argument("--stop-file", default="/tmp/ha-pair-probe.stop", help="end when this file appears")
     given = parser.parse_args(arguments)
     try:
-        settings = Settings(given.url, given.interval, given.timeout, given.duration)
+        settings = Settings(given.url, given.interval, given.timeout, given.duration, header=given.header)
         result = Client(settings, say=_say).run(_Here(given.duration, given.stop_file))
     except NodeError as exc:
         sys.stderr.write("probe: %s\n" % exc)

@@ -88,8 +88,8 @@ OURS = {
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def read_connector(reader: Reader, given: object) -> tuple[tuple[str, str], ...]:
-    """(attribute, value) in the order in which they are given."""
+def read_connector(reader: Reader, given: object, node_name: str) -> tuple[tuple[str, str], ...]:
+    """(attribute, value) in the order in which they are given, and the name of the node in place of the server's."""
     place = "tomcat_connector"
     entry = reader.mapping(place, {} if given is None else given, "give a dictionary such as {maxThreads: 400}")
     if entry is None:
@@ -105,7 +105,8 @@ def read_connector(reader: Reader, given: object) -> tuple[tuple[str, str], ...]
             text = _value(reader, f"{place}.{name}", str(name), value)
             if text is not None:
                 found.append((str(name), text))
-    return tuple(found)
+    # By this header whoever asks knows which node answered; Tomcat has no other that needs no program.
+    return (*found, ("server", node_name)) if "server" not in entry else tuple(found)
 
 
 def _value(reader: Reader, place: str, name: str, value: object) -> str | None:

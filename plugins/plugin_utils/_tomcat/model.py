@@ -130,7 +130,7 @@ def build_tomcat(
     if port is not None and layout is not None:
         _port_is_free(reader, node_name, port, layout, seen.get("listeners", []))
     address = _address(reader, given["address"])
-    connector = read_connector(reader, given["connector"])
+    connector = read_connector(reader, given["connector"], node_name)
     manager = _flag(reader, "tomcat_manager", given["manager"])
     users = _users(reader, given["users"])
     known = Known(wars or {}, seen.get("releases", {}))

@@ -40,6 +40,7 @@ OTHER_VARIABLES = (
     "failover_drill_disk_path",
     "failover_drill_download_url",
     "failover_drill_faults",
+    "failover_drill_header",
     "failover_drill_instance",
     "failover_drill_interval",
     "failover_drill_keepalive",

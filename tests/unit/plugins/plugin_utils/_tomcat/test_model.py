@@ -381,3 +381,8 @@ def test_users_have_their_roles(tomcat: Tomcat) -> None:
     model = tomcat.build(users=users)
     assert model.roles == ("manager-gui", "manager-script")
     assert model.users[0].roles == "manager-gui,manager-script"
+
+
+def test_every_answer_names_the_node(tomcat: Tomcat) -> None:
+    assert tomcat.build(connector={"maxThreads": "400"}).connector == (("maxThreads", "400"), ("server", "node-a"))
+    assert tomcat.build(connector={"server": "shop"}).connector == (("server", "shop"),)
