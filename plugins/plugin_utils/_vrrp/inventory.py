@@ -233,7 +233,29 @@ def _inventory_warnings(
                 f"{pair.node}: nginx_sites: is set, and no instance tracks nginx; the VIP would stay with a node whose "
                 "nginx is down; add nginx to the services of an instance"
             )
+        warnings += [warning for member in members for warning in _storage_warnings(inventory[member], member, pair)]
     return warnings
+
+
+def _storage_warnings(variables: Mapping[str, t.Any], member: str, pair: PairInput) -> list[str]:
+    """Mounts that a tracked service needs and that no witness watches: a hang would not move the VIP.
+
+    What is no mount, the role that mounts it refuses.
+    """
+    given = variables.get("nfs_mount_mounts")
+    mounts = [mount for mount in given if isinstance(mount, Mapping)] if isinstance(given, (list, tuple)) else []
+    found = []
+    for mount, instance in itertools.product(mounts, pair.instances):
+        path, services = mount.get("path"), mount.get("services")
+        needed = [one.name for one in instance.services if isinstance(services, (list, tuple)) and one.name in services]
+        # In a sync group there are no weights.
+        if not needed or instance.sync_group or any(one.target == path for one in instance.witnesses):
+            continue
+        found.append(
+            f"{member}: nfs_mount_mounts: {path} is needed by {' and '.join(needed)}, and no witness of "
+            f"{instance.name} watches it; a hang would not move the VIP; add {{data: {{mount: {path}}}}} to its witnesses"
+        )
+    return found
 
 
 def _vip_networks(instance: InstanceInput) -> set[netaddr.IPNetwork]:

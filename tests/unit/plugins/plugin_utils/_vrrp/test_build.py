@@ -553,6 +553,23 @@ class TestInventory:
         assert warning.startswith("node-d: keepalived_address: is not set and ansible_host is no IPv4 address; while")
         assert build_inventory(hosts, ["node-a"])[1] == []
 
+    def test_warns_of_storage_that_a_service_needs_and_nobody_watches(self) -> None:
+        needed = [{"path": "/srv/data", "source": "192.0.2.20:/data", "services": ["tomcat"]}]
+        hosts = pair({"services": ["tomcat"]})
+        hosts["node-b"]["nfs_mount_mounts"] = needed
+        (warning,) = build_inventory(hosts)[1]
+        assert warning == (
+            "node-b: nfs_mount_mounts: /srv/data is needed by tomcat, and no witness of web watches it; a hang would "
+            "not move the VIP; add {data: {mount: /srv/data}} to its witnesses"
+        )
+        watched = pair({"services": ["tomcat"], "witnesses": {"data": {"mount": "/srv/data"}}})
+        watched["node-b"]["nfs_mount_mounts"] = needed
+        assert build_inventory(watched)[1] == []
+        # What is no list of mounts, the role refuses.
+        for nothing in ("x", ["x"], [{"path": "/srv/data"}], [{"path": "/srv/data", "services": ["other"]}]):
+            hosts["node-b"]["nfs_mount_mounts"] = nothing
+            assert build_inventory(hosts)[1] == []
+
     @pytest.mark.parametrize(
         ("services", "sites", "message"),
         [
