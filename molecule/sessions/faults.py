@@ -5,6 +5,8 @@
 
 One client all the time: what a node had to hand on before it died, it has to have again before the other one dies. A
 fault begins when both nodes are whole, because an increment that only one of them could take dies with it.
+
+With --redis the sessions are in Redis on the same nodes, and it is killed as well.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lab"))
 from labkit import NODES, Lab, LabError, wait_until
 
 LAB = Lab.from_environment()
+REDIS = "--redis" in sys.argv[1:]
 STOP_FILE, PROGRAM = "/run/session-client.stop", "/run/session-client.py"
 # Longer than all faults together: it ends by the stop file.
 MOST_SECONDS = 1200
@@ -60,13 +63,33 @@ def is_up(node: str) -> bool:
         return False
 
 
+def part(node: str) -> dict[str, str]:
+    """What the Redis of a node says of its part."""
+    login = "$(sed -n 's/^requirepass \"\\(.*\\)\"/\\1/p' /etc/ha-pair/redis.conf)"
+    text = LAB.run(node, f"REDISCLI_AUTH={login} redis-cli info replication", check=False)
+    pairs = (line.partition(":") for line in text.splitlines())
+    return {name: value.strip() for name, _colon, value in pairs}
+
+
+def agree() -> bool:
+    """Whether one Redis is primary, where the VIP is, and the other one has all of its data."""
+    owners = LAB.owners()
+    parts = {node: part(node) for node in NODES}
+    replicas = [node for node in NODES if parts[node].get("role") == "slave"]
+    return (
+        [node for node in NODES if parts[node].get("role") == "master"] == owners
+        and len(replicas) == 1
+        and parts[replicas[0]].get("master_link_status") == "up"
+    )
+
+
 def settle() -> None:
     """Wait until both Tomcats answer and one node owns the VIP, and have been so for a while."""
     since = 0.0
 
     def whole() -> bool:
         nonlocal since
-        good = all(is_up(node) for node in NODES) and len(LAB.owners()) == 1
+        good = all(is_up(node) for node in NODES) and len(LAB.owners()) == 1 and (not REDIS or agree())
         since = (since or time.monotonic()) if good else 0.0
         return good and time.monotonic() - since > SETTLE
 
@@ -93,6 +116,15 @@ def the_node_is_off(node: str) -> None:
     LAB.docker("kill", LAB.container(node))
     time.sleep(AFTER)
     LAB.docker("start", LAB.container(node))
+
+
+if REDIS:
+
+    @case
+    def redis_is_killed(node: str) -> None:
+        """Redis is killed, and systemd starts it again."""
+        LAB.run(node, "systemctl kill --signal=KILL redis-server.service")
+        time.sleep(AFTER)
 
 
 class Client:

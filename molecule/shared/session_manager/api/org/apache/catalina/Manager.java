@@ -1,0 +1,9 @@
+// Copyright: duplex.ha_pair contributors
+// GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+// SPDX-License-Identifier: GPL-3.0-or-later
+package org.apache.catalina;
+
+/** Declared for the compiler only, see tools/session_manager.sh. */
+public interface Manager {
+  Session createEmptySession();
+}

@@ -1,0 +1,21 @@
+// Copyright: duplex.ha_pair contributors
+// GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+// SPDX-License-Identifier: GPL-3.0-or-later
+package org.apache.catalina;
+
+import java.io.IOException;
+
+/** Declared for the compiler only, see tools/session_manager.sh. */
+public interface Store {
+  int getSize() throws IOException;
+
+  String[] keys() throws IOException;
+
+  Session load(String id) throws ClassNotFoundException, IOException;
+
+  void remove(String id) throws IOException;
+
+  void clear() throws IOException;
+
+  void save(Session session) throws IOException;
+}

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Builds the session manager of the scenario sessions_redis and prints the path of its jar. The compiler gets the few
+# signatures of Tomcat that are used from molecule/shared/session_manager/api, so that nothing but a JDK is needed; what
+# runs is the Tomcat of the node. The same sources give the same bytes with the same JDK.
+set -euo pipefail
+# shellcheck source=tools/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+source_directory=${root}/molecule/shared/session_manager
+target=${root}/.cache/war/session-manager.jar
+command -v javac >/dev/null || die "there is no javac; install a JDK, such as openjdk-17-jdk-headless"
+if [ -f "${target}" ] && [ -z "$(find "${source_directory}" "$0" -newer "${target}" -type f)" ]; then
+  printf '%s\n' "${target}"
+  exit
+fi
+
+mkdir -p "${target%/*}"
+working=$(mktemp -d "${target%/*}/.build.XXXXXX")
+trap 'rm -rf "${working}"' EXIT
+javac --release 8 -Xlint:-options -proc:none -sourcepath "${source_directory}/api" -implicit:none -d "${working}" \
+  "${source_directory}"/src/example/*.java >&2
+python3 - "${working}" "${target}" <<'PYTHON'
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+working, target = Path(sys.argv[1]), Path(sys.argv[2])
+temporary = working / "jar"
+# One time for all, and one order.
+with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as jar:
+    for path in sorted(working.rglob("*.class")):
+        entry = zipfile.ZipInfo(path.relative_to(working).as_posix(), (2020, 1, 1, 0, 0, 0))
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        jar.writestr(entry, path.read_bytes())
+os.replace(temporary, target)
+PYTHON
+printf '%s\n' "${target}"
