@@ -253,7 +253,8 @@ def _storage_warnings(variables: Mapping[str, t.Any], member: str, pair: PairInp
             continue
         found.append(
             f"{member}: nfs_mount_mounts: {path} is needed by {' and '.join(needed)}, and no witness of "
-            f"{instance.name} watches it; a hang would not move the VIP; add {{data: {{mount: {path}}}}} to its witnesses"
+            f"{instance.name} watches it; a hang would not move the VIP; add {{data: {{mount: {path}}}}} to its "
+            "witnesses"
         )
     return found
 

@@ -10,6 +10,7 @@ import os
 import struct
 import subprocess
 import sys
+import time
 import unittest
 
 from ansible_collections.duplex.ha_pair.plugins.module_utils._drill import (
@@ -826,6 +827,34 @@ class StorageHangTest(FaultTest):
         plan = compose("storage_hang", path="/srv/fuse", service="nginx")
         self.assertEqual(commands(plan.cut), ["systemctl kill --signal=SIGSTOP nginx.service"])
         self.assertEqual(commands(plan.undo), ["systemctl kill --signal=SIGCONT nginx.service 2>/dev/null || :"])
+
+    def test_a_process_stands_still_and_goes_on(self):
+        child = subprocess.Popen(["sleep", "60"])
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        served = [{"pid": child.pid, "words": ["bindfs", "/srv/below", "/srv/fuse"]}]
+        plan = compose("storage_hang", Machine(served=served), path="/srv/fuse")
+
+        def state():
+            with open("/proc/%d/stat" % child.pid) as source:
+                return source.read().rpartition(")")[2].split()[0]
+
+        subprocess.check_call(["sh", "-c", commands(plan.cut)[0]])
+        self.assertTrue(self.wait_until(lambda: state() == "T"))
+        subprocess.check_call(["sh", "-c", commands(plan.undo)[0]])
+        self.assertTrue(self.wait_until(lambda: state() == "S"))
+        # It may be gone when it is mended.
+        child.kill()
+        child.wait()
+        subprocess.check_call(["sh", "-c", commands(plan.undo)[0]])
+
+    @staticmethod
+    def wait_until(condition):
+        for _turn in range(2000):
+            if condition():
+                return True
+            time.sleep(0.01)
+        return False
 
     def test_who_serves_it_must_be_known(self):
         only = dict(SSHFS, pid=8)
