@@ -831,7 +831,7 @@ class StorageHangTest(FaultTest):
     def test_a_process_stands_still_and_goes_on(self):
         child = subprocess.Popen(["sleep", "60"])
         self.addCleanup(child.wait)
-        self.addCleanup(child.kill)
+        self.addCleanup(lambda: child.poll() is None and child.kill())
         served = [{"pid": child.pid, "words": ["bindfs", "/srv/below", "/srv/fuse"]}]
         plan = compose("storage_hang", Machine(served=served), path="/srv/fuse")
 
