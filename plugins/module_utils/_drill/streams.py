@@ -99,15 +99,18 @@ class KeepAlive(object):
 
     def _broke(self, now, at, began):
         self.close()
-        if self._asking:
+        lost, self._asking = self._asking, False
+        if lost:
             self.lost.append(self._name)
-        self._asking, self.next_at = False, max(now, (self._sent or now) + PAUSE)
+        self.next_at = max(now, (self._sent or now) + PAUSE)
         if self._break is None and self.answered:
             entry = {"at": round(at, 6), "seconds": None, "before": self._node, "after": None}
             self.broken.append(entry)
             self._break = (began, entry)
-            # A client whose connection broke opens another at once; only after that it takes its time.
-            self.next_at = now
+            # A client whose connection broke opens another at once; only after that it takes its time. One that posts
+            # has nothing to say yet when it lost nothing.
+            if lost or self._numbers is None:
+                self.next_at = now
 
     def forget(self):
         """What was until now does not count."""

@@ -15,6 +15,11 @@ import unittest
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
 from ansible_collections.duplex.ha_pair.plugins.module_utils._release import claim, draining, gate, sockets
 
+try:
+    from ansible_collections.duplex.ha_pair.plugins.modules import connection_drain, health_gate, release_claim
+except ImportError:
+    connection_drain = health_gate = release_claim = None  # no Ansible here
+
 __metaclass__ = type
 
 VIP = socket.inet_pton(socket.AF_INET, "192.0.2.10")
@@ -247,6 +252,41 @@ class DrainTest(unittest.TestCase):
         found, job = self.drain(kernel)
         self.assertIn("this kernel ends no connection", found["problem"])
         self.assertEqual(len(job.readied), 1)
+
+
+@unittest.skipIf(connection_drain is None, "needs Ansible")
+class ModulesTest(unittest.TestCase):
+    def refusal(self, **more):
+        given = dict({"vips": ["192.0.2.10"], "patience": 10.0, "quiet": 0.01, "limit": 120.0}, **more)
+        with self.assertRaises(NodeError) as caught:
+            connection_drain.refuse(given)
+        return str(caught.exception)
+
+    def test_what_cannot_be_drained_is_refused(self):
+        self.assertEqual(self.refusal(vips=[]), "vips: names no address; give those of the pair")
+        self.assertIn("vips[0]: web is not an IP address", self.refusal(vips=["web"]))
+        self.assertEqual(self.refusal(patience=-1.0), "patience: -1 is not in 0..3600")
+        self.assertEqual(self.refusal(quiet=0.0), "quiet: 0 is not in 0.001..60")
+        self.assertEqual(self.refusal(limit=float("nan")), "limit: nan is not in 1..3600")
+
+    def test_what_cannot_be_asked_is_refused_all_at_once(self):
+        given = {"url": "ftp://192.0.2.1/", "consecutive": 0, "interval": 0.2, "timeout": 60.0}
+        self.assertEqual(
+            health_gate.refusals(given),
+            [
+                "consecutive: 0 is not in 1..1000",
+                "url: URL ftp://192.0.2.1/: write http://HOST[:PORT]/PATH or https://...",
+            ],
+        )
+        self.assertEqual(health_gate.refusals(dict(given, url="http://127.0.0.1:8080/", consecutive=1)), [])
+
+    def test_check_mode_notes_nothing(self):
+        given = {"state": "taken", "run": "1", "fingerprint": "one", "by": "me", "lease": 9.0, "take_over": False}
+        before, claim.read = claim.read, dict
+        try:
+            self.assertEqual(release_claim.run(given, True, 5.0), {"changed": True, "claim": {}, "now": 5.0})
+        finally:
+            claim.read = before
 
 
 def message(kind, sequence, body):
