@@ -36,9 +36,9 @@ class Application:
     """One application.
 
     `release` is what its directory is called: that of the WAR, or on `rollback` the one that ran before it. Both it and
-    `sha256` are empty as long as nobody has looked at the WAR. `path` is empty for the root. `war` is the file on the
-    controller and `url` where the node fetches it; both are None once the release is on the node. The last three hold
-    the elements of the descriptor, each a list of (name, value) pairs.
+    `sha256` are empty as long as nobody has looked at the WAR and the node. `path` is empty for the root. `war` is the
+    file on the controller and `url` where the node fetches it; both are None once the release is on the node. The last
+    three hold the elements of the descriptor, each a list of (name, value) pairs.
     """
 
     name: str
@@ -59,10 +59,10 @@ class Application:
 
 @dataclass(frozen=True)
 class Known:
-    """What the node and the controller told: files by path, and by application what lies on the node."""
+    """What the controller told of its files, by path, and what lies on the node by application, None if unknown."""
 
     wars: Mapping[str, Mapping[str, t.Any]]
-    releases: Mapping[str, Mapping[str, t.Any]]
+    releases: Mapping[str, Mapping[str, t.Any]] | None
 
 
 def read_applications(
@@ -110,10 +110,12 @@ def _application(
     health = _health(reader, f"{place}.health", entry.get("health"), path, origin)
     if name is None or path is None or digest is None:
         return None
-    on_node = known.releases.get(name, {})
+    on_node = (known.releases or {}).get(name, {})
     there = list(on_node.get("releases", []))
     release = digest[:16]
-    if rollback:
+    if rollback and known.releases is None:
+        release = ""
+    elif rollback:
         before = _before(release, on_node, there)
         if before is None:
             reader.refuse(

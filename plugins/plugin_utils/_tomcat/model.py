@@ -133,7 +133,7 @@ def build_tomcat(
     connector = read_connector(reader, given["connector"], node_name)
     manager = _flag(reader, "tomcat_manager", given["manager"])
     users = _users(reader, given["users"])
-    known = Known(wars or {}, seen.get("releases", {}))
+    known = Known(wars or {}, seen.get("releases"))
     applications = read_applications(
         reader,
         given["applications"],

@@ -87,6 +87,11 @@ def test_what_never_ran_is_nothing_to_roll_back_to(built: Tomcat) -> None:
     ]
 
 
+def test_a_rollback_of_which_nothing_is_known_yet(tomcat: Tomcat) -> None:
+    (application,) = tomcat.build(applications=[app(rollback=True, health="/health")]).applications
+    assert (application.release, application.staged) == ("", False)
+
+
 @pytest.mark.parametrize(
     ("applications", "problem"),
     [
