@@ -127,12 +127,14 @@ def a_release_and_the_way_back() -> None:
 
 @case
 def a_release_that_never_gets_healthy() -> None:
-    """The standby has it and says so; the owner goes on with what it has, and no client notices."""
+    """The standby tries it and has the old one again; the owner goes on with what it has, and no client notices."""
     with watched() as (probing, owners):
         code, text = deploy("-e", "portal_release=broken")
     say(probing, owners)
     expect(code != 0, "site.yml did not fail")
     expect("tomcat_applications.portal.health: http://127.0.0.1:8080/health answers 503, not 200" in text, text[-3000:])
+    expect("it runs again what it had before" in text, "the standby did not go back to what it had")
+    expect(version(STANDBY) == "1", "the standby does not run release 1 again")
     expect(f"{PREFERRED}: is left as it was, because {STANDBY} failed" in text, "the owner was not left as it was")
     expect(version(PREFERRED) == "1" and LAB.owners() == [PREFERRED], "the owner does not serve release 1")
     expect(probing.summary["lost"] == 0, "requests were lost")
