@@ -67,11 +67,13 @@ def named_hosts(sites: object) -> list[str]:
 
 def address_variables(sites: object, inventory: Mapping[str, t.Any]) -> dict[str, dict[str, object]]:
     """What the inventory says of the addresses of the hosts that pools name. Unknown hosts are left out."""
-    return {
-        name: {variable: inventory[name].get(variable) for variable in ADDRESS_VARIABLES}
-        for name in named_hosts(sites)
-        if name in inventory
-    }
+    found = {}
+    for name in named_hosts(sites):
+        if name in inventory:
+            # Once: Ansible puts all variables of a host together each time that one asks for it.
+            variables = inventory[name]
+            found[name] = {variable: variables.get(variable) for variable in ADDRESS_VARIABLES}
+    return found
 
 
 def read_pool(
