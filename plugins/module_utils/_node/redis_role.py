@@ -32,8 +32,8 @@ ALONE = 1.0
 ALONE_WITHOUT_VIP = 5.0
 # For how long a Redis that just started waits for a peer with newer data (s).
 BOOT_WAIT = 20.0
-# For how long writes wait at most while the role is handed over (ms).
-HANDOVER = 3000
+# For how long writes wait at most while the role is handed over (ms): a replica says once in a second what it has.
+HANDOVER = 2000
 
 PROMOTE, FOLLOW, HANDOVER_TO_US = "promote", "follow", "hand over"
 MASTER, BACKUP = "MASTER", "BACKUP"
@@ -124,7 +124,7 @@ class Follower(object):
 
     def __init__(self, settings, world):
         self._settings, self._world = settings, world
-        self._since, self._said = None, None
+        self._since, self._said, self._asked = None, None, None
 
     def step(self):
         """Look once, and do at most one thing. Returns what was done."""
@@ -145,6 +145,9 @@ class Follower(object):
                 self._world.tell("127.0.0.1", "REPLICAOF", settings["peer"], settings["port"])
             elif action == HANDOVER_TO_US:
                 # The primary stops writes, waits until we have them all, and changes places with us.
+                if self._asked is not None and now - self._asked < HANDOVER / 1000.0:
+                    return None
+                self._asked = now
                 words = ("FAILOVER", "TO", settings["own"], settings["port"], "TIMEOUT", HANDOVER)
                 self._world.tell(settings["peer"], *words)
         except RedisError as exc:

@@ -293,7 +293,17 @@ class FollowerTest(unittest.TestCase):
     def test_tells_the_peer_to_hand_over(self):
         world = World("MASTER", replica(), primary())
         redis_role.Follower(SETTINGS, world).step()
-        self.assertEqual(world.told, [("192.0.2.12", "FAILOVER", "TO", "192.0.2.11", 6379, "TIMEOUT", 3000)])
+        self.assertEqual(world.told, [("192.0.2.12", "FAILOVER", "TO", "192.0.2.11", 6379, "TIMEOUT", 2000)])
+
+    def test_does_not_ask_again_while_the_peer_hands_over(self):
+        world = World("MASTER", replica(), primary())
+        follower = redis_role.Follower(SETTINGS, world)
+        for world.clock in (0.0, 0.25, 1.9):
+            follower.step()
+        self.assertEqual(len(world.told), 1)
+        world.clock = 2.1
+        follower.step()
+        self.assertEqual(len(world.told), 2)
 
     def test_gives_way(self):
         world = World("BACKUP", primary(), primary())
@@ -304,7 +314,7 @@ class FollowerTest(unittest.TestCase):
         world = World("MASTER", replica(), primary())
         world.fails = redis.RedisError("192.0.2.12:6379: ERR unknown command `FAILOVER`", "ERR")
         follower = redis_role.Follower(SETTINGS, world)
-        for _time in range(3):
+        for world.clock in (0.0, 5.0, 10.0):
             self.assertIsNone(follower.step())
         self.assertEqual(
             world.said, ["problem: cannot hand over: 192.0.2.12:6379: ERR unknown command `FAILOVER`"]
