@@ -1,0 +1,218 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A whole release by playbooks/release.yml: the role is the real one, the pair and what is released are files here."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+# Who owns the VIP stands in a file; whoever is raised has it there.
+ROLES = {
+    "vip_verification/tasks/main.yml": """
+- name: Read who owns it
+  ansible.builtin.slurp: {src: "{{ place }}/owner"}
+  register: owner_file
+- name: Say so
+  ansible.builtin.set_fact:
+    __vip_verification_report:
+      vip_owner:
+        raised: "{{ ['app'] if owner == 'node-b' and inventory_hostname == 'node-b' else [] }}"
+    vip_verification_verdict:
+      members: [node-a, node-b]
+      result: verified
+      problems: []
+      degraded: []
+      warnings: []
+      text: ["{{ owner }} owns it"]
+      vips: [{instance: app, owner: "{{ owner }}", address: 192.0.2.10}]
+  vars: {owner: "{{ owner_file.content | b64decode }}"}
+""",
+    "vip_switchover/tasks/main.yml": """
+- name: Move it
+  ansible.builtin.copy: {dest: "{{ place }}/owner", content: "{{ vip_switchover_target }}", mode: "0644"}
+""",
+    "service_tracking/tasks/verify.yml": """
+- name: Note that somebody asked
+  ansible.builtin.debug: {msg: tracked}
+""",
+    "stub/tasks/preflight.yml": """
+- name: Note that somebody asked
+  ansible.builtin.debug: {msg: checked}
+""",
+    "stub/tasks/stage.yml": """
+- name: Look what runs
+  ansible.builtin.stat: {path: "{{ place }}/{{ inventory_hostname }}"}
+  register: runs
+- name: Say what is due
+  ansible.builtin.set_fact:
+    stub_staged: {due: "{{ not runs.stat.exists }}", release: two}
+""",
+    "stub/tasks/activate.yml": """
+- name: Activate
+  ansible.builtin.copy: {dest: "{{ place }}/{{ inventory_hostname }}", content: two, mode: "0644"}
+- name: Fail where it is to fail
+  ansible.builtin.fail: {msg: will not start}
+  when: inventory_hostname == bad | default('')
+""",
+    "stub/tasks/take_back.yml": """
+- name: Take back
+  ansible.builtin.file: {path: "{{ place }}/{{ inventory_hostname }}", state: absent}
+""",
+    "stub/tasks/verify.yml": """
+- name: Verify
+  ansible.builtin.stat: {path: "{{ place }}/{{ inventory_hostname }}"}
+""",
+}
+
+
+class Healthy(BaseHTTPRequestHandler):
+    """Answers everything well."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_words: object) -> None:
+        """Says nothing."""
+
+
+@dataclass
+class Stage:
+    """Where the play is given."""
+
+    place: Path
+    url: str
+
+    def release(self, *words: str) -> tuple[int, str]:
+        """The exit code, and what was said, on one line."""
+        given = {
+            "place": str(self.place),
+            "ansible_become": False,
+            "release_role": "stub",
+            "rolling_release_health_url": self.url,
+            "rolling_release_consecutive": 2,
+            "rolling_release_interval": 0.01,
+            "rolling_release_settle": 0,
+            "rolling_release_drain": 0,
+        }
+        playbook = self.place / "ansible_collections/duplex/ha_pair/playbooks/release.yml"
+        command = [sys.executable, "-m", "ansible", "playbook", "-i", str(self.place / "hosts.json"), str(playbook)]
+        environment = {
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(self.place),
+            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_HOME": str(self.place / "home"),
+            # The real sources of collections, and an ansible.cfg, are out of reach.
+            "ANSIBLE_CONFIG": str(self.place / "ansible.cfg"),
+        }
+        done = subprocess.run(
+            [*command, "-e", json.dumps(given), *words],
+            env=environment,
+            cwd=self.place,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+    @property
+    def owner(self) -> str:
+        return (self.place / "owner").read_text(encoding="utf-8")
+
+    @property
+    def released(self) -> list[str]:
+        return sorted(path.name for path in self.place.glob("node-*"))
+
+    @property
+    def note(self) -> dict[str, object]:
+        path = self.place / "release.json"
+        found: dict[str, object] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return found
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    collection = tmp_path / "ansible_collections/duplex/ha_pair"
+    for name in ("plugins", "meta", "roles/rolling_release"):
+        shutil.copytree(ROOT / name, collection / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("galaxy.yml", "playbooks/release.yml"):
+        (collection / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, collection / name)
+    for name, text in ROLES.items():
+        path = collection / "roles" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"---{text}", encoding="utf-8")
+    claim = collection / "plugins/module_utils/_release/claim.py"
+    text = claim.read_text(encoding="utf-8")
+    claim.write_text(text.replace("/var/lib/ha-pair/release.json", str(tmp_path / "release.json")), encoding="utf-8")
+    hosts = {"node-a": {"keepalived_address": "192.0.2.11"}, "node-b": {"keepalived_address": "192.0.2.12"}}
+    everywhere = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "keepalived_members": [*hosts],
+        "keepalived_instances": {
+            "app": {"vrid": 51, "vips": ["192.0.2.10"], "services": {"stub": {"health_url": "http://127.0.0.1/"}}}
+        },
+    }
+    inventory = {"ha_pair": {"hosts": hosts, "vars": everywhere}}
+    (tmp_path / "hosts.json").write_text(json.dumps(inventory), encoding="utf-8")
+    (tmp_path / "ansible.cfg").write_text("[connection]\npipelining = true\n", encoding="utf-8")
+    (tmp_path / "owner").write_text("node-a", encoding="utf-8")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Healthy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield Stage(tmp_path, f"http://127.0.0.1:{server.server_port}/")
+    finally:
+        server.shutdown()
+
+
+def test_a_release_that_fails_on_the_former_owner_and_goes_on(stage: Stage) -> None:
+    code, said = stage.release("--check")
+    assert code == 0, said
+    assert "Would release stub on node-a + node-b, standby first; now app on node-a" in said
+    assert (stage.released, stage.owner, stage.note) == ([], "node-a", {})
+
+    code, said = stage.release("-e", "bad=node-a")
+    assert code != 0
+    assert (
+        "node-a: the release of stub was not proved: Fail where it is to fail: will not start; it runs again what it "
+        "had before, and answers; mend the release and run this again; the VIP stays with another node, and no other "
+        "node was changed; those done before keep what they got: node-b"
+    ) in said
+    assert (stage.released, stage.owner) == (["node-b"], "node-b")
+    assert (stage.note["phase"], stage.note["raised"]) == ("failed", True)
+
+    code, said = stage.release()
+    assert code == 0, said
+    assert "node-b: nothing is due" in said
+    assert (stage.released, stage.owner, stage.note) == (["node-a", "node-b"], "node-a", {})
+
+    code, said = stage.release()
+    assert code == 0, said
+    assert re.findall(r"changed=(\d+)", said) == ["0", "0"]
+    assert stage.note == {}
+
+
+def test_a_run_without_a_node_to_release_is_refused(stage: Stage) -> None:
+    code, said = stage.release("-e", "release_role=tomcat")
+    assert code != 0
+    assert (
+        "node-a, node-b: tomcat_applications: is set for none of them, so there is nothing to release; set it, or name "
+        "the nodes: -e release_hosts=ha_pair_apps"
+    ) in said
