@@ -94,9 +94,12 @@ _value:
       description: Whether the manager application runs.
       type: bool
     applications:
-      description: The applications, each with the release that is to run and the elements of its descriptor.
+      description: The applications, each with the release that is to run. No password is in there.
       type: list
       elements: dict
+    contexts:
+      description: By application the elements of its descriptor, C(environment), C(parameters) and C(resources).
+      type: dict
     keep_releases:
       description: How many releases of each stay.
       type: int

@@ -32,13 +32,21 @@ Attributes: t.TypeAlias = "tuple[tuple[str, str], ...]"
 
 
 @dataclass(frozen=True)
+class Context:
+    """The elements of a descriptor, each a list of (name, value) pairs. Passwords may be among them."""
+
+    environment: tuple[Attributes, ...] = ()
+    parameters: tuple[Attributes, ...] = ()
+    resources: tuple[Attributes, ...] = ()
+
+
+@dataclass(frozen=True)
 class Application:
     """One application.
 
     `release` is what its directory is called: that of the WAR, or on `rollback` the one that ran before it. Both it and
     `sha256` are empty as long as nobody has looked at the WAR and the node. `path` is empty for the root. `war` is the
-    file on the controller and `url` where the node fetches it; both are None once the release is on the node. The last
-    three hold the elements of the descriptor, each a list of (name, value) pairs.
+    file on the controller and `url` where the node fetches it; both are None once the release is on the node.
     """
 
     name: str
@@ -52,9 +60,7 @@ class Application:
     rollback: bool
     staged: bool
     health_url: str | None
-    environment: tuple[Attributes, ...]
-    parameters: tuple[Attributes, ...]
-    resources: tuple[Attributes, ...]
+    context: Context
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ def _application(
     path = _path(reader, f"{place}.path", entry.get("path"))
     rollback = _flag(reader, f"{place}.rollback", entry.get("rollback", False))
     url, war, digest = _war(reader, place, entry, known)
-    environment, parameters, resources = _context(reader, f"{place}.context", entry.get("context"))
+    context = _context(reader, f"{place}.context", entry.get("context"))
     health = _health(reader, f"{place}.health", entry.get("health"), path, origin)
     if name is None or path is None or digest is None:
         return None
@@ -139,9 +145,7 @@ def _application(
         rollback,
         staged,
         health,
-        environment,
-        parameters,
-        resources,
+        context,
     )
 
 
@@ -239,15 +243,13 @@ def _war(
     return None, war, found
 
 
-def _context(
-    reader: Reader, place: str, given: object
-) -> tuple[tuple[Attributes, ...], tuple[Attributes, ...], tuple[Attributes, ...]]:
+def _context(reader: Reader, place: str, given: object) -> Context:
     if given is None:
-        return (), (), ()
+        return Context()
     if not isinstance(given, Mapping):
         # Not shown: it may hold a password.
         reader.refuse(place, "is not a dictionary", "give one of environment, parameters and resources")
-        return (), (), ()
+        return Context()
     reader.keys(place, given, CONTEXT_KEYS)
     environment = [
         _environment(reader, f"{place}.environment.{name}", str(name), value)
@@ -261,7 +263,7 @@ def _context(
         _resource(reader, f"{place}.resources.{name}", str(name), value)
         for name, value in _section(reader, f"{place}.resources", given.get("resources")).items()
     ]
-    return tuple(environment), tuple(parameters), tuple(resources)
+    return Context(tuple(environment), tuple(parameters), tuple(resources))
 
 
 def _section(reader: Reader, place: str, given: object) -> Mapping[t.Any, t.Any]:

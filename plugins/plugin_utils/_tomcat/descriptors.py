@@ -18,7 +18,7 @@ def element(name: str, pairs: Pairs, *, closed: bool = True) -> str:
     return f"<{' '.join(words)}{' /' if closed else ''}>"
 
 
-def descriptor(application: Mapping[str, t.Any], inside: str = "") -> str:
+def descriptor(application: Mapping[str, t.Any], context: Mapping[str, t.Any], inside: str = "") -> str:
     """The text of one descriptor. `inside`: further elements, such as a session manager."""
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
@@ -38,7 +38,7 @@ def descriptor(application: Mapping[str, t.Any], inside: str = "") -> str:
     lines.append(f"  {element('Valve', log.items())}")
     for name in ("environment", "parameters", "resources"):
         word = {"environment": "Environment", "parameters": "Parameter", "resources": "Resource"}[name]
-        lines += [f"  {element(word, pairs)}" for pairs in application[name]]
+        lines += [f"  {element(word, pairs)}" for pairs in context[name]]
     lines += [f"  {line}" for line in inside.splitlines() if line.strip()]
     return "\n".join([*lines, "</Context>", ""])
 
@@ -49,12 +49,11 @@ def descriptor_files(model: Mapping[str, t.Any], inside: str = "") -> list[dict[
     return [
         {
             "path": f"{layout['configuration']}/ha-pair/{application['descriptor']}",
-            "content": descriptor(application, inside),
+            "content": descriptor(application, model["contexts"][application["name"]], inside),
             "mode": "0640",
             "group": layout["group"],
             # Of a resource it is the password of a database.
-            "secret": bool(inside or application["environment"] or application["parameters"])
-            or bool(application["resources"]),
+            "secret": bool(inside) or any(model["contexts"][application["name"]].values()),
         }
         for application in model["applications"]
     ]

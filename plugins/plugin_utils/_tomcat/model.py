@@ -89,8 +89,14 @@ class Model:
     selinux: Selinux
 
     def to_dict(self) -> dict[str, t.Any]:
-        """The model in the plain types that Ansible's loops and templates expect."""
+        """The model in the plain types that Ansible's loops and templates expect.
+
+        What is looped over stands in the output of a task that fails: the contexts, which may hold passwords, are apart
+        from the applications.
+        """
         plain_model: dict[str, t.Any] = json.loads(json.dumps(asdict(self)))
+        applications = plain_model["applications"]
+        plain_model["contexts"] = {application["name"]: application.pop("context") for application in applications}
         return plain_model
 
 

@@ -277,3 +277,14 @@ def test_a_descriptor(built: Tomcat) -> None:
 def test_a_descriptor_without_secrets_is_shown(built: Tomcat) -> None:
     (file,) = descriptor_files(built.build(applications=[app()]).to_dict())
     assert file["secret"] is False
+
+
+def test_what_tasks_loop_over_holds_no_password(built: Tomcat) -> None:
+    context = {
+        "environment": {"a": "hunter2"},
+        "parameters": {"b": "hunter2"},
+        "resources": {"c": {"type": "x", "password": "hunter2"}},
+    }
+    model = built.build(applications=[app(context=context)]).to_dict()
+    assert "hunter2" not in str(model["applications"])
+    assert "hunter2" in str(model["contexts"]["shop"])
