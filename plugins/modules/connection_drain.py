@@ -19,7 +19,7 @@ description:
     request and loses nothing.
   - Works on the connections of the kernel, so it does not matter which program serves, and nothing has to be reloaded.
     A connection on which a request was not answered yet, or data waits, is left alone.
-  - V(started) ends what has been idle for half a second, and returns when the connections of the beginning are done, or
+  - V(started) ends what has been idle for half a second, and returns when the requests of the beginning are done, or
     O(patience) is over. From then on, until the address has left the host, O(quiet) is enough to be called idle, so
     that few connections are open at the moment of the move. A request that is under way at that moment is lost.
   - Needs a kernel that can end connections (C(CONFIG_INET_DIAG_DESTROY), Linux 4.9 or newer). On another one, such as
@@ -41,7 +41,7 @@ options:
     type: list
     elements: str
   patience:
-    description: For how many seconds connections of the beginning are waited for, 0 to 3600.
+    description: For how many seconds requests of the beginning are waited for, 0 to 3600.
     type: float
     default: 10
   quiet:
@@ -95,7 +95,7 @@ drain:
       description: How many connections were ended.
       type: int
     busy:
-      description: How many connections of the beginning were still at work.
+      description: How many requests of the beginning were not done.
       type: int
     seconds:
       description: How long it took.

@@ -7,9 +7,9 @@ When an address moves, every connection to it dies: the new owner does not know 
 request loses the request, and one that is no GET must not be sent again. A client whose connection ends while nothing
 is asked on it opens another for the next request. So what is idle is ended before, and what is at work may finish.
 
-At first only what has been silent for long is taken for idle: an answer may have pauses. As soon as what was there at
-the beginning has gone, or the time for that is over, `quiet` is enough, until the address has moved. What is then in
-the middle of a request dies with the move, whatever anybody does.
+At first only what has been silent for long is taken for idle: an answer may have pauses. As soon as the requests of the
+beginning are done, or the time for that is over, `quiet` is enough, until the address has moved. What is then in the
+middle of a request dies with the move, whatever anybody does.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -61,10 +61,11 @@ class Drain(object):
                 break
             present = self._kernel.connections(self._addresses)
             names = {each.identity for each in present}
-            # Those that were there at first: others come as long as the address is here.
+            # Those that were there at first, until they were seen without a request: others come as long as the address
+            # is here, and may ask again at any time.
             waiting = names if waiting is None else waiting & names
-            ended = self._end(present, self._quiet if ready else max(PATIENT, self._quiet))
-            waiting -= ended
+            waiting -= {each.identity for each in present if is_idle(each, self._quiet)}
+            self._end(present, self._quiet if ready else max(PATIENT, self._quiet))
             if not ready and (not waiting or self._unable or self._clock() - began >= self._patience):
                 ready = True
                 job.ready(self._account(began, len(waiting)))
@@ -77,7 +78,6 @@ class Drain(object):
         return self._account(began, len(waiting or ()))
 
     def _end(self, present, quiet):
-        ended = set()
         for connection in present:
             if not is_idle(connection, quiet):
                 continue
@@ -88,8 +88,6 @@ class Drain(object):
             if error and error not in _GONE:
                 raise NodeError("connections: one could not be ended (%s)" % os.strerror(error))
             self._closed += 0 if error else 1
-            ended.add(connection.identity)
-        return ended
 
     def _account(self, began, busy):
         return {

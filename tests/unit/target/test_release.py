@@ -221,6 +221,13 @@ class DrainTest(unittest.TestCase):
         _found, job = self.drain(Kernel([connection(b"1")], [later]))
         self.assertEqual((job.readied[0]["busy"], len(job.readied)), (0, 1))
 
+    def test_a_client_that_asks_all_the_time_is_not_waited_for(self):
+        asked, answered = connection(b"1", came=0.001, went=0.09), connection(b"1", came=0.02, went=0.02)
+        kernel = Kernel([asked], [answered], [asked])
+        _found, job = self.drain(kernel)
+        self.assertEqual((job.readied[0]["busy"], kernel.ended), (0, []))
+        self.assertLess(job.readied[0]["seconds"], 1.0)
+
     def test_patience_ends(self):
         _found, job = self.drain(Kernel([connection(b"1", came=0.1, went=9.0)]))
         self.assertEqual(job.readied[0]["busy"], 1)
