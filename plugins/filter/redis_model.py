@@ -156,7 +156,8 @@ def redis_model(
             port=port,
             clients=clients,
             instance=vrrp_instance,
-            instances=vrrp_instances,
+            # Older versions of ansible-core make text of nothing.
+            instances=vrrp_instances or None,
             peer_role=peer_role,
             append_only=append_only,
             maxmemory=maxmemory,

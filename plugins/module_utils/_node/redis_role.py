@@ -45,6 +45,8 @@ def read_settings(text):
     try:
         given = json.loads(text or "")
         missing = [name for name in _NEEDED if name not in given]
+        # ansible-core before 2.19 makes text of numbers.
+        given["port"] = int(given.get("port", 0))
     except (TypeError, ValueError):
         raise NodeError("%s: is not readable JSON; run the role redis again" % SETTINGS_FILE)
     if missing:

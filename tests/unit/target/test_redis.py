@@ -337,7 +337,8 @@ class FollowerTest(unittest.TestCase):
                 redis_role.read_settings(text)
             self.assertTrue(str(caught.exception).endswith(words))
             self.assertNotIn("not-to-be-seen", str(caught.exception))
-        self.assertEqual(redis_role.read_settings(json.dumps(SETTINGS)), SETTINGS)
+        for port in (6379, "6379"):
+            self.assertEqual(redis_role.read_settings(json.dumps(dict(SETTINGS, port=port))), SETTINGS)
 
     def test_believes_a_record_of_this_boot_only(self):
         record = state.apply_daemon_running(state.new_record("node-a", "boot", 1.0, ["web"]), {"pid": 1, "since": 1}, 1)
