@@ -31,7 +31,9 @@ SYSTEMCTL = """#!/bin/sh
 case "$*" in *--version*) echo 'systemd 252 (252.1)'; exit ;; esac
 for word in "$@"; do
   case "${word}" in
-    *.service) printf 'LoadState=loaded\\nActiveState=inactive\\nSubState=dead\\nUnitFileState=enabled\\nResult=success\\n\\n' ;;
+    *.service)
+      printf '%s\\n' LoadState=loaded ActiveState=inactive SubState=dead UnitFileState=enabled Result=success ''
+      ;;
   esac
 done
 """

@@ -44,12 +44,17 @@ VARIABLES: dict[str, t.Any] = {
     "__tomcat_survey": {"survey": {"descriptors": ["old.xml", "ROOT.xml"]}},
     "__tomcat_units": {"survey": {"systemd": 252}},
 }
-PLAY = {
-    "name": "Print what would be written",
-    "hosts": "localhost",
-    "gather_facts": False,
-    "tasks": [
-        {"name": "Give the facts", "ansible.builtin.set_fact": {**FACTS, "cacheable": True}},
+TARBALL = {
+    "tomcat_tarball": {"path": "/srv/apache-tomcat-9.0.98.tar.gz", "checksum": f"sha256:{'fedcba9876543210' * 4}"},
+    "tomcat_java_version": "",
+}
+EL7 = {"os_family": "RedHat", "distribution": "CentOS", "distribution_major_version": "7"}
+
+
+def tasks(facts: dict[str, str]) -> list[dict[str, t.Any]]:
+    """Print what the role would write."""
+    return [
+        {"name": "Give the facts", "ansible.builtin.set_fact": {**facts, "cacheable": True}},
         {
             "name": "Take the role's variables",
             "ansible.builtin.include_role": {"name": "duplex.ha_pair.tomcat", "tasks_from": "firewall", "public": True},
@@ -65,19 +70,22 @@ PLAY = {
                 "mode": "0600",
             },
         },
-    ],
-}
+    ]
 
 
-@pytest.fixture(scope="module")
-def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, t.Any]:
-    """What the role would write, remove and note."""
-    where = tmp_path_factory.mktemp("files")
+def run(where: Path, facts: dict[str, str], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+    """What the role would write, remove and note on a node with these facts."""
     result = where / "printed.json"
     # Outside of the role its variables are known, and its templates are not.
     (where / "templates").symlink_to(ROOT / "roles/tomcat/templates")
-    variables = {**VARIABLES, "printed": str(result), "ansible_python_interpreter": sys.executable}
-    (where / "playbook.yml").write_text(yaml.safe_dump([{**PLAY, "vars": variables}]), encoding="utf-8")
+    play = {
+        "name": "Print what would be written",
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {**variables, "printed": str(result), "ansible_python_interpreter": sys.executable},
+        "tasks": tasks(facts),
+    }
+    (where / "playbook.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
@@ -97,6 +105,12 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, t.Any]:
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, t.Any] = json.loads(result.read_text(encoding="utf-8"))
     return found
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, t.Any]:
+    """What is written on Debian 12."""
+    return run(tmp_path_factory.mktemp("files"), FACTS, VARIABLES)
 
 
 def file(printed: dict[str, t.Any], path: str) -> dict[str, t.Any]:
@@ -198,3 +212,19 @@ def test_the_drop_in_of_the_packages_own_unit(printed: dict[str, t.Any]) -> None
 def test_the_mark_changes_with_every_file(printed: dict[str, t.Any]) -> None:
     assert printed["active"]["path"] == "/var/lib/ha-pair/tomcat/.active"
     assert printed["active"]["mode"] == "0600"
+
+
+def test_a_tarball_has_a_unit_of_its_own(tmp_path: Path) -> None:
+    variables = {**VARIABLES, **TARBALL, "__tomcat_units": {"survey": {"systemd": 219}}}
+    printed = run(tmp_path, {**FACTS, **EL7}, variables)
+    home = "/opt/ha-pair/tomcat/fedcba9876543210"
+    unit = file(printed, "/etc/systemd/system/tomcat.service")["content"].splitlines()
+    for line in (f"ExecStart={home}/bin/catalina.sh run", f"Environment=CATALINA_BASE={home}", "User=tomcat"):
+        assert line in unit, line
+    drop_in = file(printed, "/etc/systemd/system/tomcat.service.d/ha-pair-tomcat.conf")["content"].splitlines()
+    # What systemd 219 does not know is not said.
+    assert "ProtectSystem=full" in drop_in
+    assert not [line for line in drop_in if line.startswith("ReadWritePaths")]
+    assert 'JAVA_HOME="/usr/lib/jvm/jre"' in file(printed, "/etc/ha-pair/tomcat.env")["content"].splitlines()
+    assert file(printed, f"{home}/conf/server.xml")["group"] == "tomcat"
+    assert f"{home}/webapps/manager" in file(printed, f"{home}/conf/ha-pair/manager.xml")["content"]
