@@ -111,6 +111,10 @@ options:
     description: The header in which they say it.
     type: str
     default: X-Forwarded-For
+  other_ports:
+    description: Ports that other services of the node are to have, by the variables that say so.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -208,6 +212,7 @@ def nginx_sites(
     inventory: t.Any = (),
     real_ip_from: t.Any = (),
     real_ip_header: t.Any = "X-Forwarded-For",
+    other_ports: t.Any = None,
 ) -> dict[str, t.Any]:
     """See DOCUMENTATION."""
     try:
@@ -233,6 +238,7 @@ def nginx_sites(
             inventory=inventory,
             real_ip_from=real_ip_from,
             real_ip_header=real_ip_header,
+            other_ports=other_ports,
         ).to_dict()
     except InputError as exc:
         raise AnsibleFilterError(f"duplex.ha_pair.nginx_sites refuses this input:\n{exc}") from exc

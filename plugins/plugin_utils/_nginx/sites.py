@@ -170,6 +170,7 @@ def build_sites(
     inventory: Iterable[str] = (),
     real_ip_from: object = (),
     real_ip_header: object = "X-Forwarded-For",
+    other_ports: object = None,
 ) -> Model:
     """The complete model; raises InputError with every problem that was found."""
     reader = Reader()
@@ -198,6 +199,7 @@ def build_sites(
     beside = _Beside(path, with_ipv6, files if isinstance(files, Mapping) else {}, tls_directory, neighbours)
     built = _sites(reader, sites, beside)
     _distinct(reader, built)
+    _not_taken(reader, built, other_ports if isinstance(other_ports, Mapping) else {})
     plain = tuple(sorted({port for _index, site in built for port in site.listen}))
     secure = tuple(sorted({port for _index, site in built for port in site.tls_listen}))
     if url and (plain or secure):
@@ -534,6 +536,20 @@ def _reachable(reader: Reader, url: str, plain: tuple[int, ...], secure: tuple[i
     suggestion = parts._replace(scheme=scheme, netloc=netloc).geturl()
     what = f"port {port} speaks TLS" if port in secure else f"no site listens on port {port}"
     reader.refuse("nginx_health_url", what, f"give {suggestion}, or listen there")
+
+
+def _not_taken(reader: Reader, built: list[tuple[int, Site]], others: Mapping[str, object]) -> None:
+    """Refuse ports that another service of this node is to have; one that runs already is found by the preflight."""
+    for variable, given in others.items():
+        taken = values.port(given)
+        for index, site in built:
+            for key, ports in (("listen", site.listen), ("tls_listen", site.tls_listen)):
+                if taken in ports:
+                    reader.refuse(
+                        f"nginx_sites[{index}].{key}",
+                        f"{taken} is {variable} of this node, and nginx and that service would both listen there",
+                        f"give the site another port, or set {variable} to another one",
+                    )
 
 
 def _distinct(reader: Reader, built: list[tuple[int, Site]]) -> None:

@@ -683,3 +683,14 @@ def test_refuses_to_tell_it_an_old_nginx() -> None:
         "nginx_sites[0].upstream.keepalive_timeout: is given, and the nginx of this system is older than 1.15.3, which "
         'does not know it; leave it out, or give nginx_module_stream, such as "1.22"'
     ]
+
+
+def test_refuses_a_port_that_another_service_of_the_node_is_to_have() -> None:
+    words = "is tomcat_port of this node, and nginx and that service would both listen there"
+    cure = "give the site another port, or set tomcat_port to another one"
+    assert refusals([site(listen=[80, 8080])], other_ports={"tomcat_port": "8080"}) == [
+        f"nginx_sites[0].listen: 8080 {words}; {cure}"
+    ]
+    assert build([site()], other_ports={"tomcat_port": 8080}).ports == (80,)
+    # What is no port at all, the role whose variable it is refuses.
+    assert build([site()], other_ports={"tomcat_port": "http"}).ports == (80,)
