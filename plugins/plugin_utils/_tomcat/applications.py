@@ -227,6 +227,9 @@ def _war(
     if not file.get("exists"):
         reader.refuse(f"{place}.war", f"{shown(war)} is not there on the controller", "build it, or mend the path")
         return None, war, None
+    if not file.get("sha256"):
+        reader.refuse(f"{place}.war", f"{shown(war)} cannot be read on the controller", "let whoever runs this read it")
+        return None, war, None
     if not file.get("archive", True):
         reader.refuse(f"{place}.war", f"{shown(war)} is not a WAR", "give an archive that `jar` or a build tool made")
         return None, war, None

@@ -19,6 +19,7 @@ def look_at_wars(answers: Iterable[Mapping[str, t.Any]]) -> dict[str, dict[str, 
         found[path] = {
             "exists": there,
             "sha256": str(seen.get("checksum", "")),
-            "archive": there and zipfile.is_zipfile(path),
+            # One that cannot be read has no checksum either, and that is what is told.
+            "archive": there and bool(seen.get("checksum")) and zipfile.is_zipfile(path),
         }
     return found

@@ -205,6 +205,10 @@ def test_a_war_that_is_missing_or_none(tomcat: Tomcat) -> None:
     assert tomcat.refusals(applications=[app()]) == [
         f"tomcat_applications[0].war: '{WAR}' is not there on the controller; build it, or mend the path"
     ]
+    tomcat.wars = {WAR: {"exists": True, "sha256": "", "archive": False}}
+    assert tomcat.refusals(applications=[app()]) == [
+        f"tomcat_applications[0].war: '{WAR}' cannot be read on the controller; let whoever runs this read it"
+    ]
     tomcat.wars = {WAR: {"exists": True, "sha256": NEW, "archive": False}}
     assert tomcat.refusals(applications=[app()]) == [
         f"tomcat_applications[0].war: '{WAR}' is not a WAR; give an archive that `jar` or a build tool made"
