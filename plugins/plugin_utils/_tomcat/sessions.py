@@ -282,8 +282,8 @@ def _members(
     for name, value in source.items():
         address = ip_address(value)
         if address is None or address.is_loopback() or address.is_link_local():
-            what = "has no address" if value in (None, "") else f"{shown(value)} is not an address that the others can reach"
-            reader.refuse(f"{where}.{name}", what, MEMBERS_CURE)
+            what = f"{shown(value)} is not an address that the others can reach"
+            reader.refuse(f"{where}.{name}", what if value not in (None, "") else "has no address", MEMBERS_CURE)
             whole = False
             continue
         same = [member.name for member in members if member.address == str(address)]
