@@ -25,6 +25,8 @@ __metaclass__ = type
 PATIENT = 0.5
 # A connection on which nothing was ever asked may have its first request under way.
 UNUSED = 1.0
+# After so long without a word it is taken for answered where nothing tells whose turn it is.
+UNCLEAR = 0.06
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.002, 0.05
 # Of the time not more than a part is spent on looking.
 _SHARE = 3
@@ -32,16 +34,44 @@ _GONE = (errno.ENOENT, errno.ESTALE)
 _UNABLE = (errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM)
 
 
-def is_idle(connection, quiet):
-    """Whether the last request was answered, and nothing has come for so long that none is under way."""
-    if connection.waiting or connection.unacked:
-        return False
-    if connection.received == 0:
-        return connection.came >= max(UNUSED, quiet)
-    # Asked after it was last answered: somebody works on it. The kernel counts in steps of up to 4 ms.
-    if connection.came < connection.went:
-        return False
-    return min(connection.came, connection.went) >= quiet + 2 * connection.round_trip
+class Conversation(object):
+    """Whose turn it is on a connection: `asked` is True while a request is not answered, None when that is not known.
+
+    The kernel tells when data came and went last, in steps of up to 4 ms. What happened within one step is told from
+    the order that a conversation has: who was not asked does not answer.
+    """
+
+    def __init__(self):
+        self.asked, self._heard, self._said = None, None, None
+
+    def look(self, seen):
+        """Take in what the kernel says now."""
+        heard, said = self._heard, self._said
+        self._heard, self._said = seen.heard, seen.said
+        if seen.came != seen.went:
+            self.asked = seen.came < seen.went
+        elif seen.said == 0:
+            # Nothing was ever answered.
+            self.asked = bool(seen.heard)
+        elif heard is not None and seen.heard == heard:
+            # More of an answer, or nothing new.
+            self.asked = False if seen.said != said else self.asked
+        elif heard is not None and seen.said == said:
+            self.asked = True
+        elif heard is not None and seen.heard != heard + 1:
+            # More than one request, or one in parts: either may have been the last.
+            self.asked = None
+        # Else a request and an answer: whoever had the turn before has it again.
+        if self.asked is None and min(seen.came, seen.went) >= UNCLEAR:
+            self.asked = False
+
+    def is_idle(self, seen, quiet):
+        """Whether nobody works on a request, and nothing has come for so long that none is under way."""
+        if seen.waiting or seen.unacked or self.asked is not False:
+            return False
+        if seen.heard == 0:
+            return seen.came >= max(UNUSED, quiet)
+        return min(seen.came, seen.went) >= quiet + 2 * seen.round_trip
 
 
 class Drain(object):
@@ -50,7 +80,7 @@ class Drain(object):
     def __init__(self, kernel, addresses, patience, quiet, holds, clock):
         self._kernel, self._addresses, self._holds, self._clock = kernel, frozenset(addresses), holds, clock
         self._patience, self._quiet = patience, quiet
-        self._closed, self._unable = 0, None
+        self._closed, self._unable, self._conversations = 0, None, {}
 
     def run(self, job):
         """Until the address has gone or the job is told to stop; ready when it may go."""
@@ -59,12 +89,12 @@ class Drain(object):
             started = self._clock()
             if not self._holds():
                 break
-            present = self._kernel.connections(self._addresses)
+            present = self._look()
             names = {each.identity for each in present}
             # Those that were there at first, until they were seen without a request: others come as long as the address
             # is here, and may ask again at any time.
             waiting = names if waiting is None else waiting & names
-            waiting -= {each.identity for each in present if is_idle(each, self._quiet)}
+            waiting -= {each.identity for each in present if self._is_idle(each, self._quiet)}
             self._end(present, self._quiet if ready else max(PATIENT, self._quiet))
             if not ready and (not waiting or self._unable or self._clock() - began >= self._patience):
                 ready = True
@@ -77,9 +107,19 @@ class Drain(object):
             job.ready(self._account(began, len(waiting or ())))
         return self._account(began, len(waiting or ()))
 
+    def _look(self):
+        present, known = self._kernel.connections(self._addresses), self._conversations
+        self._conversations = {each.identity: known.get(each.identity) or Conversation() for each in present}
+        for each in present:
+            self._conversations[each.identity].look(each)
+        return present
+
+    def _is_idle(self, connection, quiet):
+        return self._conversations[connection.identity].is_idle(connection, quiet)
+
     def _end(self, present, quiet):
         for connection in present:
-            if not is_idle(connection, quiet):
+            if not self._is_idle(connection, quiet):
                 continue
             error = self._kernel.end(connection)
             if error in _UNABLE:

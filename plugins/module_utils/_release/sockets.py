@@ -20,9 +20,9 @@ __metaclass__ = type
 
 # family, the kernel's own name of the connection, addresses (packed, an IPv4 one as such), and what happened:
 # `waiting` bytes in its queues, `unacked` segments, ages in seconds of the last data that came and went, round trip
-# time in seconds, `received` bytes (None where the kernel does not count them).
+# time in seconds, and how many segments with data were `heard` and `said` (None where the kernel does not count them).
 Connection = collections.namedtuple(
-    "Connection", "family identity local port peer waiting unacked came went round_trip received"
+    "Connection", "family identity local port peer waiting unacked came went round_trip heard said"
 )
 
 _SOCK_DIAG = 4  # NETLINK_SOCK_DIAG, not in the socket module of every Python we run on
@@ -36,8 +36,8 @@ _IDENTITY = slice(4, 52)
 _COUNTS = struct.Struct("=IIIII")
 _BODY = 72
 _ATTRIBUTE = struct.Struct("=HH")
-_NUMBER, _LARGE = struct.Struct("=I"), struct.Struct("=Q")
-_UNACKED, _WENT, _CAME, _ROUND_TRIP, _RECEIVED = 24, 44, 52, 68, 128
+_NUMBER = struct.Struct("=I")
+_UNACKED, _WENT, _CAME, _ROUND_TRIP, _HEARD, _SAID = 24, 44, 52, 68, 152, 156
 _MAPPED = b"\0" * 10 + b"\xff\xff"
 _ANY = b"\0" * 40 + b"\xff" * 8  # ports, addresses and interface of nobody, and no cookie
 _TIMEOUT = 2.0
@@ -93,8 +93,8 @@ def _connection(body):
     _expires, incoming, outgoing, _user, _inode = _COUNTS.unpack_from(body, 52)
     info = _info(body)
 
-    def number(place, scale=1.0):
-        return _NUMBER.unpack_from(info, place)[0] * scale if len(info) >= place + 4 else 0
+    def number(place, missing=0):
+        return _NUMBER.unpack_from(info, place)[0] if len(info) >= place + 4 else missing
 
     return Connection(
         family=family,
@@ -104,10 +104,11 @@ def _connection(body):
         peer=_address(family, body[24:40]),
         waiting=incoming + outgoing,
         unacked=number(_UNACKED),
-        came=number(_CAME, 1e-3),
-        went=number(_WENT, 1e-3),
-        round_trip=number(_ROUND_TRIP, 1e-6),
-        received=_LARGE.unpack_from(info, _RECEIVED)[0] if len(info) >= _RECEIVED + 8 else None,
+        came=number(_CAME) * 1e-3,
+        went=number(_WENT) * 1e-3,
+        round_trip=number(_ROUND_TRIP) * 1e-6,
+        heard=number(_HEARD, None),
+        said=number(_SAID, None),
     )
 
 

@@ -133,34 +133,65 @@ class GateTest(unittest.TestCase):
         self.assertEqual(self.ask("Connection refused")["seconds"], 10.0)
 
 
-def connection(name=b"1", came=5.0, went=5.0, waiting=0, unacked=0, received=100, round_trip=0.0):
+def connection(name=b"1", came=5.0, went=5.0, waiting=0, unacked=0, heard=3, said=3, round_trip=0.0):
     return sockets.Connection(
-        socket.AF_INET, name, VIP, 8080, b"\xc6\x33\x64\x07", waiting, unacked, came, went, round_trip, received
+        socket.AF_INET, name, VIP, 8080, b"\xc6\x33\x64\x07", waiting, unacked, came, went, round_trip, heard, said
     )
 
 
-class IdleTest(unittest.TestCase):
+def idle(quiet, *looks):
+    """Whether the connection is idle after these looks, one after the other."""
+    conversation = draining.Conversation()
+    for seen in looks:
+        conversation.look(seen)
+    return conversation.is_idle(looks[-1], quiet)
+
+
+class ConversationTest(unittest.TestCase):
     def test_what_was_answered_a_while_ago_is_idle(self):
-        self.assertTrue(draining.is_idle(connection(came=0.9, went=0.8), 0.5))
-        self.assertFalse(draining.is_idle(connection(came=0.4, went=0.3), 0.5))
+        self.assertTrue(idle(0.5, connection(came=0.9, went=0.8)))
+        self.assertFalse(idle(0.5, connection(came=0.4, went=0.3)))
 
     def test_what_was_not_answered_yet_is_busy_however_long(self):
-        self.assertFalse(draining.is_idle(connection(came=60.0, went=61.0), 0.5))
+        self.assertFalse(idle(0.5, connection(came=60.0, went=61.0)))
 
     def test_what_lies_in_a_queue_or_was_not_confirmed_is_busy(self):
-        self.assertFalse(draining.is_idle(connection(waiting=1), 0.5))
-        self.assertFalse(draining.is_idle(connection(unacked=1), 0.5))
+        self.assertFalse(idle(0.5, connection(waiting=1)))
+        self.assertFalse(idle(0.5, connection(unacked=1)))
 
     def test_a_client_far_away_is_given_the_time_of_its_request(self):
-        self.assertFalse(draining.is_idle(connection(came=0.05, went=0.05, round_trip=0.03), 0.01))
-        self.assertTrue(draining.is_idle(connection(came=0.08, went=0.08, round_trip=0.03), 0.01))
+        self.assertFalse(idle(0.01, connection(came=0.06, went=0.05, round_trip=0.03)))
+        self.assertTrue(idle(0.01, connection(came=0.09, went=0.08, round_trip=0.03)))
 
     def test_a_new_connection_may_have_its_first_request_under_way(self):
-        self.assertFalse(draining.is_idle(connection(came=0.5, went=0.5, received=0), 0.01))
-        self.assertTrue(draining.is_idle(connection(came=1.5, went=1.5, received=0), 0.01))
+        self.assertFalse(idle(0.01, connection(came=0.5, went=0.5, heard=0, said=0)))
+        self.assertTrue(idle(0.01, connection(came=1.5, went=1.5, heard=0, said=0)))
 
-    def test_a_kernel_that_does_not_count_bytes_is_believed_by_its_times(self):
-        self.assertTrue(draining.is_idle(connection(came=0.9, went=0.8, received=None), 0.5))
+    def test_the_first_request_came_with_the_connection_and_nobody_has_answered(self):
+        self.assertFalse(idle(0.01, connection(came=30.0, went=30.0, heard=1, said=0)))
+
+    def test_within_one_step_of_the_clock_who_was_idle_was_asked_and_has_answered(self):
+        before = connection(came=0.09, went=0.08, heard=3, said=3)
+        self.assertTrue(idle(0.01, before, connection(came=0.02, went=0.02, heard=4, said=4)))
+
+    def test_within_one_step_of_the_clock_who_was_asked_has_answered_and_was_asked_again(self):
+        before = connection(came=0.08, went=0.09, heard=3, said=2)
+        self.assertFalse(idle(0.01, before, connection(came=0.02, went=0.02, heard=4, said=3)))
+
+    def test_a_question_without_an_answer_and_more_of_an_answer(self):
+        before = connection(came=0.09, went=0.08)
+        asked = connection(came=0.02, went=0.02, heard=4)
+        self.assertFalse(idle(0.01, before, asked))
+        self.assertTrue(idle(0.01, before, asked, connection(came=0.03, went=0.03, heard=4, said=4)))
+
+    def test_where_nothing_tells_whose_turn_it_is_it_takes_longer(self):
+        for looks in (
+            [connection(came=0.02, went=0.02)],
+            [connection(came=0.09, went=0.08), connection(came=0.02, went=0.02, heard=6, said=5)],
+            [connection(came=0.02, went=0.02, heard=None, said=None)],
+        ):
+            self.assertFalse(idle(0.01, *looks))
+            self.assertTrue(idle(0.01, *(looks + [looks[-1]._replace(came=0.07, went=0.07)])))
 
 
 class Kernel(object):
@@ -222,7 +253,7 @@ class DrainTest(unittest.TestCase):
         self.assertEqual((job.readied[0]["busy"], len(job.readied)), (0, 1))
 
     def test_a_client_that_asks_all_the_time_is_not_waited_for(self):
-        asked, answered = connection(b"1", came=0.001, went=0.09), connection(b"1", came=0.02, went=0.02)
+        asked, answered = connection(b"1", came=0.001, went=0.09), connection(b"1", came=0.03, went=0.02)
         kernel = Kernel([asked], [answered], [asked])
         _found, job = self.drain(kernel)
         self.assertEqual((job.readied[0]["busy"], kernel.ended), (0, []))
@@ -308,13 +339,13 @@ def listed(family, local, info):
     return body + struct.pack("=HH", 4 + len(info), 2) + info
 
 
-def told(unacked=1, went=70, came=50, round_trip=2000, received=7):
-    info = bytearray(136)
+def told(unacked=1, went=70, came=50, round_trip=2000, heard=7, said=9):
+    info = bytearray(160)
     struct.pack_into("=I", info, 24, unacked)
     struct.pack_into("=I", info, 44, went)
     struct.pack_into("=I", info, 52, came)
     struct.pack_into("=I", info, 68, round_trip)
-    struct.pack_into("=Q", info, 128, received)
+    struct.pack_into("=II", info, 152, heard, said)
     return bytes(info)
 
 
@@ -323,7 +354,7 @@ class SocketsTest(unittest.TestCase):
         found, complete, error = sockets.parse(message(20, 5, listed(socket.AF_INET, VIP, told())), 5)
         self.assertEqual((complete, error, len(found)), (False, 0, 1))
         one = found[0]
-        self.assertEqual((one.local, one.port, one.waiting, one.unacked, one.received), (VIP, 8080, 7, 1, 7))
+        self.assertEqual((one.local, one.port, one.waiting, one.unacked, one.heard, one.said), (VIP, 8080, 7, 1, 7, 9))
         self.assertAlmostEqual(one.went, 0.07)
         self.assertAlmostEqual(one.came, 0.05)
         self.assertAlmostEqual(one.round_trip, 0.002)
@@ -334,7 +365,7 @@ class SocketsTest(unittest.TestCase):
 
     def test_an_old_kernel_tells_less(self):
         data = message(20, 5, listed(socket.AF_INET, VIP, told()[:104]))
-        self.assertIsNone(sockets.parse(data, 5)[0][0].received)
+        self.assertIsNone(sockets.parse(data, 5)[0][0].heard)
 
     def test_the_end_and_errors_are_noticed_and_others_answers_are_not(self):
         self.assertEqual(sockets.parse(message(3, 5, struct.pack("=i", 0)), 5)[1:], (True, 0))
@@ -358,7 +389,7 @@ class SocketsTest(unittest.TestCase):
         port = server.getsockname()[1]
         ours = [each for each in kernel.connections({sockets.packed("127.0.0.1")}) if each.port == port]
         self.assertEqual(len(ours), 1)
-        self.assertFalse(draining.is_idle(ours[0], 0.001))  # nobody has answered
+        self.assertFalse(idle(0.001, ours[0]))  # nobody has answered
         error = kernel.end(ours[0])
         if error in (1, 95):
             raise unittest.SkipTest("this process, or this kernel, may not end connections")
