@@ -57,6 +57,8 @@ def save(directory, files, directories):
     paths = sorted(set(list(files) + listed(directories)))
     parent, name = os.path.split(directory.rstrip("/"))
     working = tempfile.mkdtemp(dir=parent, prefix=name + ".")
+    # Whatever the directory lets in: these are copies of files that may hold passwords.
+    umask = os.umask(0o077)
     try:
         entries = []
         for number, path in enumerate(paths):
@@ -67,11 +69,12 @@ def save(directory, files, directories):
             entries.append({"path": path, "was": entry})
         with io.open(os.path.join(working, INDEX), "wb") as target:
             target.write(json.dumps({"entries": entries, "directories": list(directories)}).encode("utf-8"))
-        # Two renames, and between them nothing is saved; whoever restores then says so.
+        # For a moment nothing is saved; whoever restores then says so.
         if os.path.isdir(directory):
             shutil.rmtree(directory)
         os.rename(working, directory)
     finally:
+        os.umask(umask)
         if os.path.isdir(working):
             shutil.rmtree(working)
 

@@ -148,7 +148,8 @@ def build_tomcat(
         origin=_origin(address, port or 8080),
         manager=manager,
     )
-    keep = reader.integer("tomcat_keep_releases", given["keep_releases"], 1, 50, "give a number such as 2")
+    # The one that runs, and one to go back to.
+    keep = reader.integer("tomcat_keep_releases", given["keep_releases"], 2, 50, "give a number such as 2")
     environment = _environment(reader, given["environment"])
     write_paths = _write_paths(reader, given["write_paths"])
     hosts = _hosts(reader, given["host_names"])

@@ -189,6 +189,8 @@ class SnapshotTest(InDirectory):
         snapshot.save(self.path("before"), [path], [])
         self.assertEqual(snapshot.differing(self.path("before"), snapshot.read_index(self.path("before"))), [])
         self.assertEqual(stat.S_IMODE(os.stat(self.path("before")).st_mode), 0o700)
+        for name in os.listdir(self.path("before")):
+            self.assertEqual(stat.S_IMODE(os.stat(self.path("before", name)).st_mode), 0o600)
 
     def test_without_one_there_is_none(self):
         self.assertEqual(snapshot.read_index(self.directory), None)

@@ -214,7 +214,7 @@ def test_el_7_takes_a_tarball(on: Other) -> None:
             "tomcat_health_url: '127.0.0.1:8080' is not a URL; give one such as http://127.0.0.1:8080/ha-pair/health",
         ),
         ({"ready_timeout": 0}, "tomcat_ready_timeout: 0 is not in 1..3600; give a number such as 90"),
-        ({"keep_releases": 0}, "tomcat_keep_releases: 0 is not in 1..50; give a number such as 2"),
+        ({"keep_releases": 1}, "tomcat_keep_releases: 1 is not in 2..50; give a number such as 2"),
         ({"manager": "sometimes"}, "tomcat_manager: 'sometimes' is not true or false; give true or false"),
     ],
 )
