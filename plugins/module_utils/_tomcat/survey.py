@@ -32,6 +32,10 @@ PACKAGES = (
     "tomcat10-admin",
     "tomcat11-admin",
 )
+_QUERIES = (
+    ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package} ${Version}\\n"],
+    ["rpm", "--query", "--queryformat", "installed %{NAME} %{VERSION}\\n"],
+)
 JVM_DIRECTORY = "/usr/lib/jvm"
 # By these names a distribution points to the Java that is used unless another one is asked for.
 USUAL_JAVA = ("default-java", "jre")
@@ -40,16 +44,15 @@ _UNLIMITED = 1 << 60
 
 def packages(run, find):
     """{name: version} of Tomcat's packages that are installed; run and find are those of a module."""
-    if find("dpkg-query"):
-        command = ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package} ${Version}\\n"]
-    elif find("rpm"):
-        command = ["rpm", "--query", "--queryformat", "installed %{NAME} %{VERSION}\\n"]
-    else:
-        return {}
-    # The return code only says how many of them are not installed.
-    _code, out, _err = run(command + list(PACKAGES))
-    found = [line.split() for line in out.splitlines() if line.startswith("installed ")]
-    return {words[1]: words[2] for words in found if len(words) == 3}
+    found = {}
+    # A system may have both programs; the one that is not its own knows of nothing.
+    for command in _QUERIES:
+        if find(command[0]):
+            # The return code only says how many of them are not installed.
+            _code, out, _err = run(command + list(PACKAGES))
+            lines = [line.split() for line in out.splitlines() if line.startswith("installed ")]
+            found.update({words[1]: words[2] for words in lines if len(words) == 3})
+    return found
 
 
 def java_version(home):
