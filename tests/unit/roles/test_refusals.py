@@ -360,6 +360,38 @@ CASES: list[tuple[str, dict[str, t.Any], dict[str, str], str]] = [
     ),
     *[
         (
+            "redis",
+            {
+                **REDIS,
+                "tasks_from": "parts",
+                "__redis_answers": {"results": [{"server": own}, {"server": peer}]},
+            },
+            {},
+            f"localhost: {words}",
+        )
+        for own, peer, words in (
+            (
+                {"role": "primary"},
+                {"role": "primary"},
+                "Redis: localhost is primary and node-b is primary, so writes at one are lost; "
+                'read "journalctl -u redis-server.service" on both nodes',
+            ),
+            (
+                {"role": "replica"},
+                None,
+                "Redis: localhost is replica and node-b is away, so nobody takes writes; "
+                'read "journalctl -u redis-server.service" on both nodes',
+            ),
+            (
+                {"role": "replica", "link": True},
+                {"role": "primary"},
+                "redis_role: is primary, and Redis is replica; deploy the node again, or say in the inventory what it "
+                "is now",
+            ),
+        )
+    ],
+    *[
+        (
             "tomcat",
             {
                 **REPLICATING,

@@ -26,6 +26,9 @@ public class RedisStore extends StoreBase {
   private static final String SECONDS = "3600";
   private static final int CONNECT_MILLISECONDS = 500;
   private static final int READ_MILLISECONDS = 1500;
+  // How long a request waits for a primary: a failover takes some seconds.
+  private static final long PATIENCE_NANOSECONDS = 8_000_000_000L;
+  private static final long PAUSE_MILLISECONDS = 100;
   // How long an answer waits for the replica; without one it is given all the same.
   private static final String WAIT_MILLISECONDS = "1000";
 
@@ -53,6 +56,9 @@ public class RedisStore extends StoreBase {
     byte[] found;
     try (Connection redis = primary()) {
       found = (byte[]) redis.ask("GET", PREFIX + id);
+    } catch (IOException exception) {
+      // No exception: after one, Tomcat would go on as if there were no such session, and begin another.
+      throw new Error("the session cannot be read", exception);
     }
     if (found == null) {
       return null;
@@ -88,6 +94,25 @@ public class RedisStore extends StoreBase {
   public void clear() {}
 
   private Connection primary() throws IOException {
+    long until = System.nanoTime() + PATIENCE_NANOSECONDS;
+    while (true) {
+      try {
+        return ask();
+      } catch (IOException exception) {
+        if (System.nanoTime() > until) {
+          throw exception;
+        }
+      }
+      try {
+        Thread.sleep(PAUSE_MILLISECONDS);
+      } catch (InterruptedException exception) {
+        Thread.currentThread().interrupt();
+        throw new IOException("interrupted", exception);
+      }
+    }
+  }
+
+  private Connection ask() throws IOException {
     IOException last = new IOException("no Redis is given");
     for (String endpoint : endpoints) {
       Connection redis = null;
