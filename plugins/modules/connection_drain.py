@@ -47,7 +47,7 @@ options:
   quiet:
     description: After how many seconds without data a connection is idle, once the address may move, 0.001 to 60.
     type: float
-    default: 0.01
+    default: 0.002
   limit:
     description: Seconds after which it ends by itself, beyond O(patience), 1 to 3600.
     type: float
@@ -189,7 +189,7 @@ def main():
             "name": {"type": "str", "default": "drain"},
             "vips": {"type": "list", "elements": "str"},
             "patience": {"type": "float", "default": 10.0},
-            "quiet": {"type": "float", "default": 0.01},
+            "quiet": {"type": "float", "default": 0.002},
             "limit": {"type": "float", "default": 120.0},
         },
         required_if=[("state", "started", ["vips"])],

@@ -27,7 +27,8 @@ PATIENT = 0.5
 UNUSED = 1.0
 # After so long without a word it is taken for answered where nothing tells whose turn it is.
 UNCLEAR = 0.06
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.002, 0.05
+# Between two looks: at first, and at the least and at the most once the address may move.
+PATIENT_PAUSE, SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.001, 0.05
 # Of the time not more than a part is spent on looking.
 _SHARE = 3
 _GONE = (errno.ENOENT, errno.ESTALE)
@@ -42,12 +43,16 @@ class Conversation(object):
     """
 
     def __init__(self):
-        self.asked, self._heard, self._said = None, None, None
+        self.asked, self._heard, self._said, self._since = None, None, None, None
 
-    def look(self, seen):
-        """Take in what the kernel says now."""
+    def look(self, seen, now):
+        """Take in what the kernel says now. Its steps are too coarse for how long nothing happened, too."""
         heard, said = self._heard, self._said
         self._heard, self._said = seen.heard, seen.said
+        if self._since is None:
+            self._since = now - min(seen.came, seen.went)
+        elif (heard, said) != (seen.heard, seen.said) or seen.heard is None:
+            self._since = now - (min(seen.came, seen.went) if seen.heard is None else 0.0)
         if seen.came != seen.went:
             self.asked = seen.came < seen.went
         elif seen.said == 0:
@@ -65,13 +70,13 @@ class Conversation(object):
         if self.asked is None and min(seen.came, seen.went) >= UNCLEAR:
             self.asked = False
 
-    def is_idle(self, seen, quiet):
+    def is_idle(self, seen, quiet, now):
         """Whether nobody works on a request, and nothing has come for so long that none is under way."""
         if seen.waiting or seen.unacked or self.asked is not False:
             return False
         if seen.heard == 0:
             return seen.came >= max(UNUSED, quiet)
-        return min(seen.came, seen.went) >= quiet + 2 * seen.round_trip
+        return now - self._since >= quiet + 2 * seen.round_trip
 
 
 class Drain(object):
@@ -100,7 +105,7 @@ class Drain(object):
                 ready = True
                 job.ready(self._account(began, len(waiting)))
             spent = self._clock() - started
-            job.pause(min(LONGEST_PAUSE, max(SHORTEST_PAUSE, _SHARE * spent)))
+            job.pause(min(LONGEST_PAUSE, max(SHORTEST_PAUSE if ready else PATIENT_PAUSE, _SHARE * spent)))
             if self._unable:
                 break
         if not ready:
@@ -111,11 +116,11 @@ class Drain(object):
         present, known = self._kernel.connections(self._addresses), self._conversations
         self._conversations = {each.identity: known.get(each.identity) or Conversation() for each in present}
         for each in present:
-            self._conversations[each.identity].look(each)
+            self._conversations[each.identity].look(each, self._clock())
         return present
 
     def _is_idle(self, connection, quiet):
-        return self._conversations[connection.identity].is_idle(connection, quiet)
+        return self._conversations[connection.identity].is_idle(connection, quiet, self._clock())
 
     def _end(self, present, quiet):
         for connection in present:

@@ -74,7 +74,7 @@ def read_settings(given: Mapping[str, t.Any], reader: Reader) -> Settings:
         timeout=reader.seconds("rolling_release_timeout", given.get("timeout", 60), 1, 3600, seconds) or 60.0,
         settle=reader.seconds("rolling_release_settle", given.get("settle", 12), 0, 3600, seconds) or 0.0,
         drain=reader.seconds("rolling_release_drain", given.get("drain", 10), 0, 3600, seconds) or 0.0,
-        quiet=reader.seconds("rolling_release_quiet", given.get("quiet", 0.01), 0.001, 60, seconds) or 0.01,
+        quiet=reader.seconds("rolling_release_quiet", given.get("quiet", 0.002), 0.001, 60, seconds) or 0.002,
     )
 
 

@@ -139,12 +139,13 @@ def connection(name=b"1", came=5.0, went=5.0, waiting=0, unacked=0, heard=3, sai
     )
 
 
-def idle(quiet, *looks):
-    """Whether the connection is idle after these looks, one after the other."""
-    conversation = draining.Conversation()
+def idle(quiet, *looks, **more):
+    """Whether the connection is idle after these looks, one a second, and so many seconds `later`."""
+    conversation, now = draining.Conversation(), 100.0
     for seen in looks:
-        conversation.look(seen)
-    return conversation.is_idle(looks[-1], quiet)
+        now += 1.0
+        conversation.look(seen, now)
+    return conversation.is_idle(looks[-1], quiet, now + more.get("later", 0.0))
 
 
 class ConversationTest(unittest.TestCase):
@@ -172,17 +173,20 @@ class ConversationTest(unittest.TestCase):
 
     def test_within_one_step_of_the_clock_who_was_idle_was_asked_and_has_answered(self):
         before = connection(came=0.09, went=0.08, heard=3, said=3)
-        self.assertTrue(idle(0.01, before, connection(came=0.02, went=0.02, heard=4, said=4)))
+        after = connection(came=0.02, went=0.02, heard=4, said=4)
+        self.assertTrue(idle(0.01, before, after, later=0.02))
+        # It is not known when in between it was answered.
+        self.assertFalse(idle(0.01, before, after))
 
     def test_within_one_step_of_the_clock_who_was_asked_has_answered_and_was_asked_again(self):
         before = connection(came=0.08, went=0.09, heard=3, said=2)
-        self.assertFalse(idle(0.01, before, connection(came=0.02, went=0.02, heard=4, said=3)))
+        self.assertFalse(idle(0.01, before, connection(came=0.02, went=0.02, heard=4, said=3), later=0.02))
 
     def test_a_question_without_an_answer_and_more_of_an_answer(self):
         before = connection(came=0.09, went=0.08)
         asked = connection(came=0.02, went=0.02, heard=4)
-        self.assertFalse(idle(0.01, before, asked))
-        self.assertTrue(idle(0.01, before, asked, connection(came=0.03, went=0.03, heard=4, said=4)))
+        self.assertFalse(idle(0.01, before, asked, later=0.02))
+        self.assertTrue(idle(0.01, before, asked, connection(came=0.03, went=0.03, heard=4, said=4), later=0.02))
 
     def test_where_nothing_tells_whose_turn_it_is_it_takes_longer(self):
         for looks in (
@@ -190,7 +194,7 @@ class ConversationTest(unittest.TestCase):
             [connection(came=0.09, went=0.08), connection(came=0.02, went=0.02, heard=6, said=5)],
             [connection(came=0.02, went=0.02, heard=None, said=None)],
         ):
-            self.assertFalse(idle(0.01, *looks))
+            self.assertFalse(idle(0.01, *looks, later=0.02))
             self.assertTrue(idle(0.01, *(looks + [looks[-1]._replace(came=0.07, went=0.07)])))
 
 
@@ -208,6 +212,20 @@ class Kernel(object):
         if not self.error:
             self.ended.append(found.identity)
         return self.error
+
+
+class Chatty(Kernel):
+    """With a client that asks ten times a second and is answered at once."""
+
+    def __init__(self, clock, *others):
+        super(Chatty, self).__init__(list(others))
+        self._clock = clock
+
+    def connections(self, addresses):
+        turns, age = divmod(self._clock() - 100.0, 0.1)
+        found = connection(b"1", came=age, went=age, heard=9 + int(turns), said=9 + int(turns))
+        there = super(Chatty, self).connections(addresses) + [found]
+        return [each for each in there if each.identity not in self.ended]
 
 
 class Job(object):
@@ -228,8 +246,8 @@ class Job(object):
 
 
 class DrainTest(unittest.TestCase):
-    def drain(self, kernel, patience=2.0, longest=10.0, held=None):
-        clock = Clock()
+    def drain(self, kernel, patience=2.0, longest=10.0, held=None, clock=None):
+        clock = clock or Clock()
         left = list(held or [])
         job = Job(clock, longest)
         holds = lambda: left.pop(0) if left else held is None  # noqa: E731
@@ -265,9 +283,9 @@ class DrainTest(unittest.TestCase):
         self.assertGreaterEqual(job.readied[0]["seconds"], 2.0)
 
     def test_a_short_pause_is_idle_only_once_the_address_may_move(self):
-        short, busy = connection(b"1", came=0.1, went=0.1), connection(b"2", came=0.1, went=9.0)
-        kernel = Kernel([short, busy])
-        found, job = self.drain(kernel)
+        clock = Clock()
+        kernel = Chatty(clock, connection(b"2", came=0.1, went=9.0))
+        found, job = self.drain(kernel, clock=clock)
         self.assertEqual((job.readied[0]["closed"], found["closed"], kernel.ended), (0, 1, [b"1"]))
 
     def test_it_ends_when_the_address_has_gone(self):
