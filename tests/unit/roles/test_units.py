@@ -93,6 +93,7 @@ TOMCAT: dict[str, t.Any] = {
         "writable": ["/var/log/tomcat", "/var/cache/tomcat"],
     },
     "write_paths": ["/srv/uploads"],
+    "port": 80,
 }
 
 
