@@ -170,7 +170,8 @@ def build_tomcat(
     )
     if sessions.replication:
         check_wars(reader, {f"tomcat_applications.{one.name}.war": one.war for one in applications if one.war})
-    labels = _selinux(reader, given["manage_selinux"], facts, port, write_paths)
+    listens = (port, sessions.replication.port if sessions.replication else None)
+    labels = _selinux(reader, given["manage_selinux"], facts, listens, write_paths)
     reader.finish()
     if layout is None or java is None or port is None or keep is None or timeout is None or health is None:
         raise AssertionError("something is missing that nothing was refused for")
@@ -388,9 +389,13 @@ def _health_url(reader: Reader, given: object) -> str | None:
 
 
 def _selinux(
-    reader: Reader, manage: object, facts: Mapping[str, t.Any], port: int | None, write_paths: tuple[str, ...]
+    reader: Reader,
+    manage: object,
+    facts: Mapping[str, t.Any],
+    listens: tuple[int | None, ...],
+    write_paths: tuple[str, ...],
 ) -> Selinux:
     if not _flag(reader, "tomcat_manage_selinux", manage) or not host_facts.has_selinux(facts):
         return Selinux(False, (), ())
-    ports = (port,) if port is not None and port not in POLICY_PORTS else ()
+    ports = tuple(port for port in listens if port is not None and port not in POLICY_PORTS)
     return Selinux(True, ports, (DIRECTORY, *write_paths))

@@ -371,6 +371,9 @@ def test_selinux_only_where_it_is_on(on: Other) -> None:
     assert labels.paths == ("/var/lib/ha-pair/tomcat", "/srv/uploads")
     assert enforcing.build().selinux.ports == ()
     assert not enforcing.build(manage_selinux=False).selinux.manage
+    members = {"node-a": "192.0.2.11", "node-b": "192.0.2.12"}
+    sessions = {"backend": "replication", "encryption_key": "none", "members": members}
+    assert enforcing.build(sessions=sessions).selinux.ports == (4000,)
 
 
 def test_users_have_their_roles(tomcat: Tomcat) -> None:
