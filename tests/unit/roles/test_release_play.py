@@ -63,6 +63,11 @@ ROLES = {
     stub_staged: {due: "{{ not runs.stat.exists }}", release: two}
 """,
     "stub/tasks/activate.yml": """
+- name: Refuse where it is to be refused
+  ansible.builtin.fail: {msg: no disk}
+  when: inventory_hostname == full | default('')
+- name: Say that there is something to take back
+  ansible.builtin.set_fact: {stub_begun: true}
 - name: Activate
   ansible.builtin.copy: {dest: "{{ place }}/{{ inventory_hostname }}", content: two, mode: "0644"}
 - name: Fail where it is to fail
@@ -72,6 +77,8 @@ ROLES = {
     "stub/tasks/take_back.yml": """
 - name: Take back
   ansible.builtin.file: {path: "{{ place }}/{{ inventory_hostname }}", state: absent}
+- name: Note it
+  ansible.builtin.copy: {dest: "{{ place }}/back-{{ inventory_hostname }}", content: two, mode: "0644"}
 """,
     "stub/tasks/verify.yml": """
 - name: Verify
@@ -140,6 +147,10 @@ class Stage:
         return sorted(path.name for path in self.place.glob("node-*"))
 
     @property
+    def taken_back(self) -> list[str]:
+        return sorted(path.name for path in self.place.glob("back-*"))
+
+    @property
     def note(self) -> dict[str, object]:
         path = self.place / "release.json"
         found: dict[str, object] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -188,6 +199,10 @@ def test_a_release_that_fails_on_the_former_owner_and_goes_on(stage: Stage) -> N
     assert "Would release stub on node-a + node-b, standby first; now app on node-a" in said
     assert (stage.released, stage.owner, stage.note) == ([], "node-a", {})
 
+    code, said = stage.release("-e", "full=node-b")
+    assert "node-b: the release of stub was not proved: Refuse where it is to be refused: no disk; it runs" in said
+    assert (code != 0, stage.taken_back, stage.owner) == (True, [], "node-a")
+
     code, said = stage.release("-e", "bad=node-a")
     assert code != 0
     assert (
@@ -195,7 +210,7 @@ def test_a_release_that_fails_on_the_former_owner_and_goes_on(stage: Stage) -> N
         "had before, and answers; mend the release and run this again; the VIP stays with another node, and no other "
         "node was changed; those done before keep what they got: node-b"
     ) in said
-    assert (stage.released, stage.owner) == (["node-b"], "node-b")
+    assert (stage.released, stage.taken_back, stage.owner) == (["node-b"], ["back-node-a"], "node-b")
     assert (stage.note["phase"], stage.note["raised"]) == ("failed", True)
 
     code, said = stage.release()
