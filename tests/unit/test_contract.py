@@ -94,7 +94,13 @@ def test_a_typing_error_is_noticed_in_the_variables_of_every_role() -> None:
 
 def test_what_roles_return_is_not_taken_for_a_typing_error() -> None:
     # A fact of a host stands beside its variables.
-    for returned in ("failover_drill_outcome", "vip_switchover_done", "vip_verification_verdict"):
+    for returned in (
+        "failover_drill_outcome",
+        "vip_switchover_done",
+        "vip_verification_verdict",
+        "tomcat_begun",
+        "tomcat_staged",
+    ):
         assert nearest(returned, KNOWN, cutoff=0.85) is None, returned
 
 
