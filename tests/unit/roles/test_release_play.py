@@ -125,6 +125,7 @@ class Stage:
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_HOME": str(self.place / "home"),
+            "TMPDIR": str(self.place),
             # The real sources of collections, and an ansible.cfg, are out of reach.
             "ANSIBLE_CONFIG": str(self.place / "ansible.cfg"),
         }
@@ -169,9 +170,14 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         path = collection / "roles" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"---{text}", encoding="utf-8")
-    claim = collection / "plugins/module_utils/_release/claim.py"
-    text = claim.read_text(encoding="utf-8")
-    claim.write_text(text.replace("/var/lib/ha-pair/release.json", str(tmp_path / "release.json")), encoding="utf-8")
+    # What the modules keep on a node stays here.
+    for name, place in (
+        ("_release/claim.py", "/var/lib/ha-pair/release.json"),
+        ("_drill/background.py", "/run/ha-pair-drill"),
+    ):
+        path = collection / "plugins/module_utils" / name
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(place, str(tmp_path / Path(place).name)), encoding="utf-8")
     hosts = {"node-a": {"keepalived_address": "192.0.2.11"}, "node-b": {"keepalived_address": "192.0.2.12"}}
     everywhere = {
         "ansible_connection": "local",
