@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-matrix lint unit sanity artifact build labs scenario drill deadman switchover benchmark speed soak shell clean lock
+.PHONY: help setup demo test test-all test-matrix lint unit sanity artifact build labs scenario drill deadman switchover benchmark speed soak shell clean lock
 NAME ?= default
 NODE ?= node-a
 RUNS ?= 5
@@ -33,6 +33,9 @@ demo: setup ## deploy a pair in a lab and drill four faults under a client
 
 test: setup ## everything but the matrix: lint, unit, artifact, sanity, labs, scenarios
 	@tools/test.sh
+
+test-all: setup ## make test, and the scenarios of Tomcat, storage, sessions and releases: two hours
+	@tools/test.sh all
 
 test-matrix: ## operating systems x ansible-core x Python, two hours; ROWS=3,5,drill or OS=el8
 	@HA_PAIR_LANE= tools/setup.sh

@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Everything but the matrix, in the order in which a mistake is found soonest; stops at the first failure. The last
-# lines count.
+# lines count. `test.sh all` adds the scenarios that are too many for a change.
 set -euo pipefail
 # shellcheck source=tools/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -66,6 +66,9 @@ images() {
 }
 
 scenarios=$(scenarios_of 'make test')
+if [ "${1:-}" = all ]; then
+  scenarios="${scenarios} $(scenarios_of 'make test-all')"
+fi
 lane=
 trap finish EXIT
 trap 'exit 130' INT
