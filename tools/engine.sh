@@ -67,26 +67,9 @@ install_docker() {
     apt_install docker.io
   elif command -v dnf >/dev/null; then
     say "installing Docker with dnf"
+    # docker-ce when Docker's repository was set up, moby-engine on Fedora.
     dnf_install docker-ce || dnf_install moby-engine docker-cli
   else
-    return 1
-  fi
-}
-
-apt_install() {
-  mkdir -p "${state}"
-  if ! { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "$@"; } \
-    >"${state}/apt.log" 2>&1; then
-    tail -n 5 "${state}/apt.log" >&2
-    return 1
-  fi
-}
-
-# docker-ce when Docker's repository was set up, moby-engine on Fedora.
-dnf_install() {
-  mkdir -p "${state}"
-  if ! dnf --assumeyes install "$@" >"${state}/dnf.log" 2>&1; then
-    tail -n 3 "${state}/dnf.log" >&2
     return 1
   fi
 }

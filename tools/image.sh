@@ -132,9 +132,7 @@ install_mmdebstrap() {
       "of $1 that this engine has"
   fi
   say "installing mmdebstrap" >&2
-  { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends \
-    mmdebstrap debian-archive-keyring; } >"${cache}/mmdebstrap-install.log" 2>&1 \
-    || { tail -n 5 "${cache}/mmdebstrap-install.log" >&2; die "mmdebstrap could not be installed"; }
+  apt_install mmdebstrap debian-archive-keyring || die "mmdebstrap could not be installed"
 }
 
 base_from_packages() {

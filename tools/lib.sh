@@ -43,3 +43,38 @@ project_environment() {
     *) export PATH=${venv}/bin:${PATH} ;;
   esac
 }
+
+# Packages of this machine's own distribution, for what the lab cannot do without; the last lines say what went wrong.
+apt_install() {
+  mkdir -p "${cache}/packages"
+  if ! { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "$@"; } \
+    >"${cache}/packages/apt.log" 2>&1; then
+    tail -n 5 "${cache}/packages/apt.log" >&2
+    return 1
+  fi
+}
+
+dnf_install() {
+  mkdir -p "${cache}/packages"
+  if ! dnf --assumeyes install "$@" >"${cache}/packages/dnf.log" 2>&1; then
+    tail -n 3 "${cache}/packages/dnf.log" >&2
+    return 1
+  fi
+}
+
+# The scenarios with Tomcat compile their application.
+need_compiler() {
+  command -v javac >/dev/null && return
+  local cure="install a JDK: Debian, Ubuntu: sudo apt-get install default-jdk-headless; EL, Fedora: sudo dnf install \
+java-21-openjdk-devel (java-17-openjdk-devel on EL 8)"
+  [ "$(id -u)" -eq 0 ] || die "there is no javac, and only root can install one; ${cure}"
+  # On standard error: what the callers print is a path.
+  say "installing a JDK from the distribution's packages" >&2
+  if command -v apt-get >/dev/null; then
+    apt_install default-jdk-headless || die "there is no javac, and none could be installed; ${cure}"
+  elif command -v dnf >/dev/null; then
+    dnf_install java-21-openjdk-devel || dnf_install java-17-openjdk-devel \
+      || die "there is no javac, and none could be installed; ${cure}"
+  fi
+  command -v javac >/dev/null || die "there is no javac; ${cure}"
+}

@@ -12,7 +12,7 @@ source "$(dirname "$0")/lib.sh"
 
 source_directory=${root}/molecule/shared/session_manager
 target=${root}/.cache/war/session-manager.jar
-command -v javac >/dev/null || die "there is no javac; install a JDK, such as openjdk-17-jdk-headless"
+need_compiler
 if [ -f "${target}" ] && [ -z "$(find "${source_directory}" "$0" -newer "${target}" -type f)" ]; then
   printf '%s\n' "${target}"
   exit

@@ -61,8 +61,7 @@ make_environment() {
     # Debian and Ubuntu keep this part of the standard library in a package of its own.
     if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
       say "installing python3-venv"
-      { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install python3-venv; } >>"${log}" 2>&1 \
-        || die "python3-venv could not be installed; the log is ${log#"${root}"/}"
+      apt_install python3-venv || die "python3-venv could not be installed"
     else
       die "${python} cannot make virtual environments (its ensurepip is missing):" \
         "install it (Debian, Ubuntu: sudo apt-get install python3-venv), then run this again"

@@ -21,7 +21,7 @@ case "${kind}" in
   javax | jakarta) ;;
   *) die "'${kind}' is neither javax (Tomcat 9) nor jakarta (Tomcat 10 and 11)" ;;
 esac
-command -v javac >/dev/null || die "there is no javac; install a JDK, such as openjdk-17-jdk-headless"
+need_compiler
 
 source_directory=${root}/molecule/shared/counter
 target=${root}/.cache/war/counter-${version}-${kind}.war
