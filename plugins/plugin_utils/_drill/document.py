@@ -87,8 +87,8 @@ _OBSERVED: Shape = {
         {"start": _NUMBER, "end": _NUMBER, "seconds": _NUMBER, "lost": _INTEGER, "before": _TEXT, "after": _TEXT}
     ),
     "latency": _group({"median": _NUMBER, "p95": _NUMBER, "p99": _NUMBER, "max": _NUMBER}),
-    "keepalive": _group({"connections": _INTEGER, "broken": _list(_BREAK)}),
-    "download": _group({"bytes": _INTEGER, "broken_at": _NUMBER, "longest_stall": _NUMBER}),
+    "keepalive": _group({"connections": _INTEGER, "requests": _INTEGER, "lost": _INTEGER, "broken": _list(_BREAK)}),
+    "download": _group({"bytes": _INTEGER, "broken_at": _NUMBER, "longest_stall": _NUMBER, "problem": _TEXT}),
     "answered_before": Field("names"),
     "answered_during": Field("names"),
     "answered_after": Field("names"),

@@ -192,10 +192,16 @@ def _client(probe: Data | None, injected: float | None, mending: float | None) -
     return {
         "outage_seconds": probe["longest"],
         **{name: probe.get(name) for name in _PROBED},
+        "keepalive": _keepalive(probe.get("keepalive")),
         "answered_before": before,
         "answered_during": during,
         "answered_after": after,
     }
+
+
+def _keepalive(kept: Data | None) -> dict[str, t.Any] | None:
+    """Without what the probe knows of requests that change something: a drill sends none."""
+    return None if kept is None else {name: value for name, value in kept.items() if name != "posts"}
 
 
 _TIMES = (

@@ -244,7 +244,10 @@ class ScheduleTest(Case):
             "lost", "outages", "owners", "reasons", "requests", "resolution", "seconds", "stalls", "started_at",
             "timeout", "url",
         )
-        self.assertEqual(tuple(sorted(self.run_plan(1.0))), promised)
+        result = self.run_plan(1.0)
+        self.assertEqual(tuple(sorted(result)), promised)
+        # A drill's report takes these and no others.
+        self.assertEqual(sorted(result["keepalive"]), ["broken", "connections", "lost", "posts", "requests"])
 
 
 class StartTest(Case):

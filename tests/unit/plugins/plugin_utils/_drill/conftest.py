@@ -34,9 +34,11 @@ def result() -> dict[str, t.Any]:
             "latency": {"median": 0.001, "p95": 0.002, "p99": 0.003, "max": 0.02},
             "keepalive": {
                 "connections": 4,
+                "requests": 390,
+                "lost": 1,
                 "broken": [{"at": T0 + 5, "seconds": 0.1, "before": "node-a", "after": "node-b"}],
             },
-            "download": {"bytes": 100000, "broken_at": T0 + 5, "longest_stall": 0.2},
+            "download": {"bytes": 100000, "broken_at": T0 + 5, "longest_stall": 0.2, "problem": "no byte since"},
             "answered_before": "node-a",
             "answered_during": {"node-a": 3, "node-b": 200, "node-c": 0},
             "answered_after": ["node-a"],

@@ -8,6 +8,8 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+import yaml
+from ansible_collections.duplex.ha_pair.plugins.modules import vip_probe
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._drill.document import document
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._drill.observe import result
 
@@ -156,6 +158,26 @@ def test_the_report_takes_the_result(entry: dict[str, t.Any], recorded: dict[str
         "results": [result(entry, recorded)["result"]],
     }
     assert document(run)["passed"]
+
+
+def test_the_report_takes_all_that_a_probe_says(entry: dict[str, t.Any], recorded: dict[str, t.Any]) -> None:
+    probe = recorded["probe"]["probe"]
+    sample = yaml.safe_load(vip_probe.RETURN)["probe"]["sample"]
+    probe.update({name: sample[name] for name in ("keepalive", "download")})
+    observed = result(entry, recorded)["result"]["observed"]
+    run = {
+        "schema": 1,
+        "collection_version": "0.1.0",
+        "pair": {"members": ["node-a", "node-b"]},
+        "started_at": T0,
+        "results": [{"fault": "custom", "node": "node-a", "expect": {"vip": "any"}, "verdicts": {}}],
+    }
+    run["results"][0]["observed"] = observed
+    found = document(run)["results"][0]["observed"]
+    assert (found["keepalive"]["requests"], found["keepalive"]["lost"]) == (390, 1)
+    # A drill sends nothing that changes something.
+    assert "posts" not in found["keepalive"]
+    assert found["download"] == sample["download"]
 
 
 def test_a_clock_that_is_ahead_is_put_right(entry: dict[str, t.Any], recorded: dict[str, t.Any]) -> None:
