@@ -9,18 +9,18 @@ The limits are generous: they tell a pair that works from one that does not. `ma
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 import typing as t
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lab"))
 
-from labkit import NODES, Lab, LabError, OwnerWatch, Probing, wait_until
+from cases import Cases, expect
+from labkit import NODES, Lab, OwnerWatch, Probing, wait_until
 
 OWNER, PEER = NODES
 LAB = Lab.from_environment()
@@ -39,24 +39,7 @@ print(len(sock.recv(4096)), flush=True)
 time.sleep(30)
 """
 
-Case = Callable[[], None]
-CASES: list[Case] = []
-
-
-class CaseError(Exception):
-    """A case did not end as it should."""
-
-
-def case(function: Case) -> Case:
-    """Mark a function as a case; its docstring says what it proves."""
-    CASES.append(function)
-    return function
-
-
-def expect(condition: object, what: str) -> None:
-    """Refuse anything else."""
-    if not condition:
-        raise CaseError(what)
+CASES = Cases()
 
 
 def owners_of(address: str) -> list[str]:
@@ -102,7 +85,7 @@ def command(node: str, *words: str) -> dict[str, t.Any]:
     return found
 
 
-@case
+@CASES.add
 def a_service_that_hangs() -> None:
     """The prober notices a stopped nginx that still accepts connections, and ha-pair says why."""
     try:
@@ -118,7 +101,7 @@ def a_service_that_hangs() -> None:
         LAB.run(OWNER, "systemctl kill --signal=CONT nginx.service")
 
 
-@case
+@CASES.add
 def a_prober_that_dies() -> None:
     """A killed and a frozen prober are replaced, and the healthy node keeps the VIP."""
     for signal, seconds in (("KILL", 2), ("STOP", 6)):
@@ -133,7 +116,7 @@ def a_prober_that_dies() -> None:
         expect("prober" in LAB.run(OWNER, "journalctl -u ha-pair-prober -n 20"), "the journal does not tell of it")
 
 
-@case
+@CASES.add
 def a_service_that_is_killed() -> None:
     """nginx killed and kept down: the VIP moves by the event, and ha-pair names the signal."""
     LAB.run(OWNER, f"mkdir -p {DROP_IN.rpartition('/')[0]}; printf '[Service]\\nRestart=no\\n' >{DROP_IN}")
@@ -149,7 +132,7 @@ def a_service_that_is_killed() -> None:
         LAB.run(OWNER, f"rm {DROP_IN}; systemctl daemon-reload; systemctl reset-failed nginx; systemctl start nginx")
 
 
-@case
+@CASES.add
 def keepalived_stopped() -> None:
     """A planned stop of keepalived: the peer takes over at once, and no address stays behind."""
     try:
@@ -162,7 +145,7 @@ def keepalived_stopped() -> None:
         LAB.run(OWNER, "systemctl start keepalived")
 
 
-@case
+@CASES.add
 def keepalived_killed() -> None:
     """All processes of keepalived killed without any preparation: one owner again at once, and nobody notices."""
     with watched(4) as (probing, owners):
@@ -174,7 +157,7 @@ def keepalived_killed() -> None:
     wait_until("keepalived runs again", lambda: active("keepalived"))
 
 
-@case
+@CASES.add
 def keepalived_frozen() -> None:
     """All processes of keepalived frozen: the guard ends them, and with them the second owner."""
     with watched(6) as (probing, owners):
@@ -186,7 +169,7 @@ def keepalived_frozen() -> None:
     wait_until("keepalived runs again", lambda: active("keepalived"))
 
 
-@case
+@CASES.add
 def keepalived_killed_without_a_peer() -> None:
     """With no peer alive the address stays where it is, over the crash and the new start."""
     LAB.run(PEER, "systemctl stop keepalived")
@@ -201,7 +184,7 @@ def keepalived_killed_without_a_peer() -> None:
         LAB.run(PEER, "systemctl start keepalived")
 
 
-@case
+@CASES.add
 def a_graceful_stop_under_load() -> None:
     """A planned stop of nginx with open downloads: new requests are answered by the peer before it begins."""
     script = f"python3 -c '{DOWNLOAD}' {LAB.vip}"
@@ -217,7 +200,7 @@ def a_graceful_stop_under_load() -> None:
     LAB.run(OWNER, "systemctl start nginx")
 
 
-@case
+@CASES.add
 def a_gateway_that_one_node_lost() -> None:
     """The witness moves the VIP by weight; when both have lost it, somebody still owns the VIP."""
     lose, find = f"ip route add blackhole {GATEWAY}/32", f"ip route del blackhole {GATEWAY}/32"
@@ -238,7 +221,7 @@ def a_gateway_that_one_node_lost() -> None:
         LAB.run(OWNER, find)
 
 
-@case
+@CASES.add
 def a_second_link_that_is_down() -> None:
     """A tracked interface moves the VIP by weight."""
     LAB.run(OWNER, "ip link set eth1 down")
@@ -248,7 +231,7 @@ def a_second_link_that_is_down() -> None:
         LAB.run(OWNER, "ip link set eth1 up")
 
 
-@case
+@CASES.add
 def both_families_move_together() -> None:
     """Wherever an address of the instance went, all of them went, IPv6 and excluded ones too."""
     LAB.run(OWNER, "systemctl stop ha-pair-track-nginx")
@@ -262,7 +245,7 @@ def both_families_move_together() -> None:
         LAB.run(OWNER, "systemctl start ha-pair-track-nginx")
 
 
-@case
+@CASES.add
 def instances_that_go_their_own_ways() -> None:
     """A sync group stays together, the other node has what it is preferred for, multicast agrees on one owner."""
     one, two = (str(ip_network(LAB.subnet)[number]) for number in (120, 121))
@@ -272,7 +255,7 @@ def instances_that_go_their_own_ways() -> None:
     expect(len(owners_of(str(ip_network(SUBNET6)[140]))) == 1, "the IPv6 instance has not one owner")
 
 
-@case
+@CASES.add
 def what_people_are_told() -> None:
     """The journal has the changes with their fields, the hook was called, mail was sent, ha-pair knows it all."""
     lines = LAB.run(OWNER, "journalctl -o json HA_PAIR_INSTANCE=web --no-pager").splitlines()
@@ -290,34 +273,5 @@ def what_people_are_told() -> None:
     expect("MASTER" in text, f"ha-pair tells a user without privileges nothing: {text}")
 
 
-def main() -> int:
-    """Run all cases, or those that are named; the exit code."""
-    wanted = sys.argv[1:] or [function.__name__ for function in CASES]
-    unknown = set(wanted) - {function.__name__ for function in CASES}
-    if unknown:
-        print(f"no such case: {', '.join(sorted(unknown))}", file=sys.stderr)
-        return 2
-    failed = 0
-    for function in CASES:
-        if function.__name__ not in wanted:
-            continue
-        print(f"{function.__name__}: {(function.__doc__ or '').strip()}", flush=True)
-        try:
-            settle()
-            function()
-        except Exception as problem:  # noqa: BLE001 - whatever it was, the other cases are run
-            failed += 1
-            print(f"FAILED {function.__name__}: {type(problem).__name__}: {problem}", flush=True)
-            if os.environ.get("HA_PAIR_HARD_CASES_STOP"):
-                break
-    try:
-        settle()
-    except LabError as problem:
-        failed += 1
-        print(f"FAILED at the end: {problem}")
-    print(f"{len(wanted)} cases, {failed} failed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(CASES.run(settle))

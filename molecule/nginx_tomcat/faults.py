@@ -14,13 +14,14 @@ import sys
 import threading
 import time
 import typing as t
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lab"))
 
+from cases import Cases, expect
 from labkit import NODES, ROOT, Lab, LabError, wait_until
 
 LAB = Lab.from_environment()
@@ -38,24 +39,7 @@ LOST_WITH_A_NODE = int(READ_TIMEOUT / POST_INTERVAL)
 # Those that it had begun when it was killed.
 LOST_WITH_A_PROCESS = 3
 
-Case = Callable[[], None]
-CASES: list[Case] = []
-
-
-class CaseError(Exception):
-    """A case did not end as it should."""
-
-
-def case(function: Case) -> Case:
-    """Mark a function as a case; its docstring says what it proves."""
-    CASES.append(function)
-    return function
-
-
-def expect(condition: object, what: str) -> None:
-    """Refuse anything else."""
-    if not condition:
-        raise CaseError(what)
+CASES = Cases()
 
 
 def fetch(host: str, url: str) -> str:
@@ -174,7 +158,7 @@ def deploy(*words: str) -> None:
     expect(done.returncode == 0, f"site.yml {' '.join(words)}: {done.stdout[-2000:]}{done.stderr[-500:]}")
 
 
-@case
+@CASES.add
 def a_tomcat_that_is_killed() -> None:
     """Killed, and started again by systemd: no GET fails, and POSTs fail that it had begun."""
     with asked("killed", 6) as client:
@@ -183,7 +167,7 @@ def a_tomcat_that_is_killed() -> None:
     client.expect_posts(LOST_WITH_A_PROCESS)
 
 
-@case
+@CASES.add
 def an_application_node_that_dies() -> None:
     """Off without a word: no GET fails, and POSTs fail that went into connections which were open already."""
     try:
@@ -198,7 +182,7 @@ def an_application_node_that_dies() -> None:
         LAB.docker("start", LAB.container(BROKEN))
 
 
-@case
+@CASES.add
 def a_tomcat_that_hangs() -> None:
     """Stopped with its connections open: no GET fails, and no POST is carried out twice when it goes on."""
     with asked("hung", 8) as client:
@@ -218,7 +202,7 @@ def a_tomcat_that_hangs() -> None:
         expect(label in client.seen["failed_ids"] or sum(counts.values()) == 1, f"POST {label} was carried out by none")
 
 
-@case
+@CASES.add
 def a_host_that_is_drained() -> None:
     """Nothing new goes to it, so that it can be stopped: no request of any kind fails."""
     deploy("-e", json.dumps({"nginx_upstream_drained": [BROKEN]}))
@@ -237,32 +221,5 @@ def a_host_that_is_drained() -> None:
         deploy()
 
 
-def main() -> int:
-    """Run all cases, or those that are named; the exit code."""
-    wanted = sys.argv[1:] or [function.__name__ for function in CASES]
-    unknown = set(wanted) - {function.__name__ for function in CASES}
-    if unknown:
-        print(f"no such case: {', '.join(sorted(unknown))}", file=sys.stderr)
-        return 2
-    failed = 0
-    for function in CASES:
-        if function.__name__ not in wanted:
-            continue
-        print(f"{function.__name__}: {(function.__doc__ or '').strip()}", flush=True)
-        try:
-            settle()
-            function()
-        except Exception as problem:  # noqa: BLE001 - whatever it was, the other cases are run
-            failed += 1
-            print(f"FAILED {function.__name__}: {type(problem).__name__}: {problem}", flush=True)
-    try:
-        settle()
-    except LabError as problem:
-        failed += 1
-        print(f"FAILED at the end: {problem}")
-    print(f"{len(wanted)} cases, {failed} failed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(CASES.run(settle))

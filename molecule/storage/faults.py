@@ -10,13 +10,14 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lab"))
 
-from labkit import NODES, ROOT, Lab, LabError, wait_until
+from cases import Cases, expect
+from labkit import NODES, ROOT, Lab, wait_until
 
 OWNER, PEER = NODES
 LAB = Lab.from_environment()
@@ -25,24 +26,7 @@ PATH = "/srv/storage"
 NOTICED = 20.0
 OBJECTION = "/run/keepalived/ha-pair/failing/witness.data"
 
-Case = Callable[[], None]
-CASES: list[Case] = []
-
-
-class CaseError(Exception):
-    """A case did not end as it should."""
-
-
-def case(function: Case) -> Case:
-    """Mark a function as a case; its docstring says what it proves."""
-    CASES.append(function)
-    return function
-
-
-def expect(condition: object, what: str) -> None:
-    """Refuse anything else."""
-    if not condition:
-        raise CaseError(what)
+CASES = Cases()
 
 
 def objects(node: str) -> bool:
@@ -81,7 +65,7 @@ def settle() -> None:
     wait_until("the pair is whole again", quiet, timeout=60)
 
 
-@case
+@CASES.add
 def on_the_owner() -> None:
     """The VIP leaves a node whose storage hangs, and no client of a service that needs none misses anything."""
     with LAB.watch_owners() as owners, LAB.probe() as probing:
@@ -101,7 +85,7 @@ def on_the_owner() -> None:
     expect(probing.summary["longest"] < 0.5, "clients of a service that needs no storage missed too much")
 
 
-@case
+@CASES.add
 def on_both() -> None:
     """A file server that is dead takes no VIP away: nobody is in FAULT, and one node owns it all the time."""
     with LAB.watch_owners() as owners, hanging(*NODES):
@@ -117,7 +101,7 @@ def on_both() -> None:
     print(f"    the VIP moved {len(moves)} times, two owners for {owners.two_owners():.3f} s")
 
 
-@case
+@CASES.add
 def while_the_prober_starts_anew() -> None:
     """A prober that starts while storage hangs starts all the same, and objects again."""
     with hanging(OWNER):
@@ -128,7 +112,7 @@ def while_the_prober_starts_anew() -> None:
         expect(LAB.owners() == [PEER], f"{LAB.owners()} own the VIP")
 
 
-@case
+@CASES.add
 def while_somebody_looks_and_deploys() -> None:
     """Neither status nor a deployment waits for storage that hangs."""
     with hanging(OWNER):
@@ -156,7 +140,7 @@ def while_somebody_looks_and_deploys() -> None:
             expect(objects(OWNER), f"{OWNER} does not object any more after {playbook}")
 
 
-@case
+@CASES.add
 def unmounted() -> None:
     """A mount that is gone is noticed as one that hangs is: what is written now lies on this node's own disk."""
     LAB.run(OWNER, "systemctl stop lab-storage")
@@ -169,32 +153,5 @@ def unmounted() -> None:
         LAB.run(OWNER, "systemctl start lab-storage")
 
 
-def main() -> int:
-    """Run all cases, or those that are named; the exit code."""
-    wanted = sys.argv[1:] or [function.__name__ for function in CASES]
-    unknown = set(wanted) - {function.__name__ for function in CASES}
-    if unknown:
-        print(f"no such case: {', '.join(sorted(unknown))}", file=sys.stderr)
-        return 2
-    failed = 0
-    for function in CASES:
-        if function.__name__ not in wanted:
-            continue
-        print(f"{function.__name__}: {(function.__doc__ or '').strip()}", flush=True)
-        try:
-            settle()
-            function()
-        except Exception as problem:  # noqa: BLE001 - whatever it was, the other cases are run
-            failed += 1
-            print(f"FAILED {function.__name__}: {type(problem).__name__}: {problem}", flush=True)
-    try:
-        settle()
-    except LabError as problem:
-        failed += 1
-        print(f"FAILED at the end: {problem}")
-    print(f"{len(wanted)} cases, {failed} failed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(CASES.run(settle))

@@ -12,37 +12,21 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lab"))
 
-from labkit import NODES, ROOT, Lab, LabError, OwnerWatch, Probing, wait_until
+from cases import Cases, expect
+from labkit import NODES, ROOT, Lab, OwnerWatch, Probing, wait_until
 
 PREFERRED, STANDBY = NODES
 LAB = Lab.from_environment()
 INVENTORIES = ("inventories/tomcat_pair", "lab/inventory", "molecule/tomcat_pair/inventory")
 RELEASES = "/var/lib/ha-pair/tomcat/portal"
 
-Case = Callable[[], None]
-CASES: list[Case] = []
-
-
-class CaseError(Exception):
-    """A case did not end as it should."""
-
-
-def case(function: Case) -> Case:
-    """Mark a function as a case; its docstring says what it proves."""
-    CASES.append(function)
-    return function
-
-
-def expect(condition: object, what: str) -> None:
-    """Refuse anything else."""
-    if not condition:
-        raise CaseError(what)
+CASES = Cases()
 
 
 def deploy(*words: str) -> tuple[int, str]:
@@ -111,7 +95,7 @@ def say(probing: Probing, owners: OwnerWatch) -> None:
     )
 
 
-@case
+@CASES.add
 def a_release_and_the_way_back() -> None:
     """One node after the other: a client misses a moment at the most; one variable brings back what ran before."""
     with watched() as (probing, owners):
@@ -130,7 +114,7 @@ def a_release_and_the_way_back() -> None:
     release()
 
 
-@case
+@CASES.add
 def a_release_that_never_gets_healthy() -> None:
     """The standby tries it and has the old one again; the owner goes on with what it has, and no client notices."""
     with watched() as (probing, owners):
@@ -146,7 +130,7 @@ def a_release_that_never_gets_healthy() -> None:
     release()
 
 
-@case
+@CASES.add
 def a_port_that_another_program_has() -> None:
     """It is named, before anything is changed."""
     LAB.run(STANDBY, "systemctl stop tomcat.service")
@@ -161,7 +145,7 @@ def a_port_that_another_program_has() -> None:
         LAB.run(STANDBY, "systemctl start tomcat.service")
 
 
-@case
+@CASES.add
 def a_heap_that_no_node_has() -> None:
     """It is refused with the node's own figure."""
     code, text = deploy("-e", "tomcat_heap=4096g")
@@ -169,7 +153,7 @@ def a_heap_that_no_node_has() -> None:
     expect("tomcat_heap: 4096g is more than the " in text, text[-3000:])
 
 
-@case
+@CASES.add
 def a_stop_under_load() -> None:
     """A planned stop ends, whatever is being answered, and gives the VIP away before."""
     LAB.run(
@@ -196,7 +180,7 @@ def a_stop_under_load() -> None:
         LAB.run(PREFERRED, "systemctl start tomcat.service")
 
 
-@case
+@CASES.add
 def what_nobody_asked_for() -> None:
     """No manager, no port for shutting down, and nothing of what lies in webapps."""
     for node in NODES:
@@ -207,32 +191,5 @@ def what_nobody_asked_for() -> None:
         expect(not re.search(r":8005$", listening, re.MULTILINE), f"{node} listens on 8005: {listening}")
 
 
-def main() -> int:
-    """Run all cases, or those that are named; the exit code."""
-    wanted = sys.argv[1:] or [function.__name__ for function in CASES]
-    unknown = set(wanted) - {function.__name__ for function in CASES}
-    if unknown:
-        print(f"no such case: {', '.join(sorted(unknown))}", file=sys.stderr)
-        return 2
-    failed = 0
-    for function in CASES:
-        if function.__name__ not in wanted:
-            continue
-        print(f"{function.__name__}: {(function.__doc__ or '').strip()}", flush=True)
-        try:
-            settle()
-            function()
-        except Exception as problem:  # noqa: BLE001 - whatever it was, the other cases are run
-            failed += 1
-            print(f"FAILED {function.__name__}: {type(problem).__name__}: {problem}", flush=True)
-    try:
-        settle()
-    except LabError as problem:
-        failed += 1
-        print(f"FAILED at the end: {problem}")
-    print(f"{len(wanted)} cases, {failed} failed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(CASES.run(settle))
