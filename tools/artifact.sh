@@ -57,7 +57,7 @@ test_all() {
     from / env ANSIBLE_COLLECTIONS_PATH="${installed}" \
     ansible-playbook -i "${example}" duplex.ha_pair.site --syntax-check
   local name
-  for name in status switchover drill; do
+  for name in status switchover drill release; do
     check "installed artifact: duplex.ha_pair.${name}" \
       from / env ANSIBLE_COLLECTIONS_PATH="${installed}" \
       ansible-playbook -i "${example}" "duplex.ha_pair.${name}" --syntax-check
@@ -67,7 +67,7 @@ test_all() {
   check 'checkout, from its root: site.yml --list-tasks' \
     from "${root}" ansible-playbook -i inventories/nginx_pair site.yml --list-tasks
   local playbook
-  for playbook in site.yml playbooks/site.yml playbooks/status.yml playbooks/switchover.yml playbooks/drill.yml; do
+  for playbook in site.yml playbooks/{site,status,switchover,drill,release}.yml; do
     check "checkout, from /: ${playbook} --syntax-check" \
       from / ansible-playbook -i "${example}" "${root}/${playbook}" --syntax-check
     check "checkout, from /: ${playbook} --list-tasks" \
