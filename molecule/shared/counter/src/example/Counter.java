@@ -4,7 +4,13 @@
 package example;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.nio.file.StandardOpenOption;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -25,8 +31,9 @@ public class Counter extends HttpServlet {
   // The build writes it.
   private static final String VERSION = "@VERSION@";
 
-  // How often each id came; of this node, and as long as it runs.
-  private final transient Map<String, AtomicInteger> posts = new ConcurrentHashMap<>();
+  // How often each id came; of this node, and as long as it runs. With -Dlab.posts=FILE, a path from catalina.base, also
+  // what came before a restart.
+  private final transient Map<String, AtomicInteger> posts = remembered();
 
   @Override
   protected void doGet(HttpServletRequest request, HttpServletResponse response) throws ServletException, IOException {
@@ -71,6 +78,7 @@ public class Counter extends HttpServlet {
     String id = String.valueOf(request.getParameter("id"));
     // Counted first: what is slow below is cut off, and may be repeated, after it had its effect.
     int times = posts.computeIfAbsent(id, unused -> new AtomicInteger()).incrementAndGet();
+    remember(id);
     pause(request);
     answer(response, 200, id + " " + times + " " + node());
   }
@@ -101,6 +109,35 @@ public class Counter extends HttpServlet {
       text.append(post.getKey()).append(' ').append(post.getValue()).append('\n');
     }
     answer(response, 200, text.toString());
+  }
+
+  private static Path memory() {
+    String file = System.getProperty("lab.posts");
+    return file == null ? null : Paths.get(System.getProperty("catalina.base")).resolve(file);
+  }
+
+  private static Map<String, AtomicInteger> remembered() {
+    Map<String, AtomicInteger> found = new ConcurrentHashMap<>();
+    Path memory = memory();
+    if (memory == null || !Files.exists(memory)) {
+      return found;
+    }
+    try {
+      for (String id : Files.readAllLines(memory, StandardCharsets.UTF_8)) {
+        found.computeIfAbsent(id, unused -> new AtomicInteger()).incrementAndGet();
+      }
+    } catch (IOException exception) {
+      throw new UncheckedIOException(exception);
+    }
+    return found;
+  }
+
+  private static void remember(String id) throws IOException {
+    Path memory = memory();
+    if (memory != null) {
+      byte[] line = (id + "\n").getBytes(StandardCharsets.UTF_8);
+      Files.write(memory, line, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+    }
   }
 
   private static String path(HttpServletRequest request) {
