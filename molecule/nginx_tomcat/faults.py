@@ -172,6 +172,8 @@ def an_application_node_that_dies() -> None:
     """Off without a word: no GET fails, and POSTs fail that went into connections which were open already."""
     try:
         with asked("died", 8) as client:
+            # As the processes die, the kernel would close their connections, and everybody would know at once.
+            LAB.run(BROKEN, "ip link set eth0 down")
             LAB.docker("kill", LAB.container(BROKEN))
         client.expect_gets()
         client.expect_posts(LOST_WITH_A_NODE)
