@@ -21,6 +21,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+# A pause between two answers that is told by itself (s).
+WORTH_TELLING = 1.0
+
 
 @dataclass
 class Loss:
@@ -42,7 +45,11 @@ class Loss:
 
 @dataclass
 class Account:
-    """What one session was told. `unknown`: requests without an answer since the last number."""
+    """What one session was told. `unknown`: requests without an answer since the last number.
+
+    `longest`: between two answers, with what was given up between them; `slowest`: of a request that was answered.
+    `waits`: when each pause between two answers of a second and more ended, and how long it was.
+    """
 
     session: int
     acknowledged: int = 0
@@ -52,11 +59,13 @@ class Account:
     failures: int = 0
     more: int = 0
     longest: float = 0.0
+    slowest: float = 0.0
     last: float | None = None
+    waits: list[tuple[float, float]] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
 
-    def answered(self, number: int, node: str, at: float) -> Loss | None:
-        """Note a number; the loss that it tells of, if any."""
+    def answered(self, number: int, node: str, at: float, took: float = 0.0) -> Loss | None:
+        """Note a number that came `took` seconds after it was asked for; the loss that it tells of, if any."""
         loss = None
         if number < self.acknowledged + 1:
             loss = Loss(round(at, 3), self.session, self.acknowledged, number, node, self.node)
@@ -65,6 +74,9 @@ class Account:
             self.more += number - self.acknowledged - 1 - self.unknown
         if self.last is not None:
             self.longest = max(self.longest, at - self.last)
+            if at - self.last >= WORTH_TELLING:
+                self.waits.append((round(at, 3), round(at - self.last, 3)))
+        self.slowest = max(self.slowest, took)
         self.acknowledged, self.unknown, self.node, self.last = number, 0, node, at
         self.answers += 1
         return loss
@@ -107,12 +119,14 @@ class Asker(threading.Thread):
         began = self._options.began
         following = time.monotonic()
         while not self._stopped.is_set():
+            asked = time.monotonic()
             try:
                 number, node = self._ask()
             except (OSError, http.client.HTTPException, ValueError):
                 self.account.failed()
             else:
-                loss = self.account.answered(number, node, time.monotonic() - began)
+                now = time.monotonic()
+                loss = self.account.answered(number, node, now - began, now - asked)
                 if loss is not None:
                     print(json.dumps({"loss": str(loss)}), flush=True)
             following = max(following + self._options.interval, time.monotonic())
@@ -127,6 +141,8 @@ def summary(accounts: list[Account]) -> dict[str, t.Any]:
         "failures": sum(account.failures for account in accounts),
         "more": sum(account.more for account in accounts),
         "longest": round(max((account.longest for account in accounts), default=0.0), 3),
+        "slowest": round(max((account.slowest for account in accounts), default=0.0), 3),
+        "waits": sorted(wait for account in accounts for wait in account.waits),
         "nodes": sorted({account.node for account in accounts if account.node}),
         "losses": [asdict(loss) for account in accounts for loss in account.losses],
     }

@@ -137,7 +137,12 @@ class Client:
         subprocess.run(put, input=text, text=True, check=True)
         words = [f"http://{LAB.vip}/count", "--sessions", str(SESSIONS), "--seconds", str(MOST_SECONDS)]
         command = ["docker", "exec", observer, "python3", PROGRAM, *words, "--stop-file", STOP_FILE]
+        self._began = time.monotonic()
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def now(self) -> float:
+        """How long it has been counting, which is the time of what it says (s)."""
+        return time.monotonic() - self._began
 
     def finish(self) -> dict[str, t.Any]:
         """Stop it; what it says of all its sessions."""
@@ -166,11 +171,13 @@ def counting() -> Iterator[Client]:
 def main() -> int:
     """Run the cases on both nodes; 1 when one failed or an increment is lost."""
     settle()
+    begun: list[tuple[str, float]] = []
     with counting() as client:
         time.sleep(2)
         for function in CASES:
             for node in reversed(NODES):
                 started = time.monotonic()
+                begun.append((f"{function.__name__} ({node})", client.now()))
                 print(f"{function.__name__} ({node}): {function.__doc__}", flush=True)
                 try:
                     function(node)
@@ -180,9 +187,15 @@ def main() -> int:
                     return 1
                 print(f"    whole again after {time.monotonic() - started:.0f} s", flush=True)
         found = client.finish()
+    ends = [start for _name, start in begun[1:]] + [client.now()]
+    for (name, start), end in zip(begun, ends, strict=True):
+        pauses = [seconds for at, seconds in found["waits"] if start <= at < end]
+        # The client tells pauses of a second and more.
+        print(f"{name}: {f'no answer for {max(pauses):.1f} s' if pauses else 'nobody waited for a second'}", flush=True)
     print(
         f"{found['answers']} increments in {found['sessions']} sessions acknowledged, {found['failures']} requests "
-        f"without an answer, the longest wait {found['longest']:.1f} s, {found['more']} counted twice",
+        f"without an answer, {found['longest']:.1f} s at most between two answers, {found['slowest']:.1f} s for the "
+        f"slowest one, {found['more']} counted twice",
         flush=True,
     )
     if found["losses"]:

@@ -40,6 +40,16 @@ def test_the_next_number_is_no_loss() -> None:
     assert (account.answers, account.more, account.longest) == (3, 0, 1.0)
 
 
+def test_a_pause_is_told_with_its_end_and_a_slow_answer_by_itself() -> None:
+    account = CLIENT.Account(0)
+    account.answered(1, "node-a", 1.0, 0.2)
+    account.answered(2, "node-a", 1.9, 0.8)
+    account.answered(3, "node-a", 4.4, 0.1)
+    assert account.waits == [(4.4, 2.5)]
+    found = CLIENT.summary([account])
+    assert (found["longest"], found["slowest"], found["waits"]) == (2.5, 0.8, [(4.4, 2.5)])
+
+
 def test_a_request_without_an_answer_may_have_counted_or_not() -> None:
     account = CLIENT.Account(0)
     account.answered(5, "node-a", 0.0)
