@@ -10,14 +10,14 @@ import java.nio.file.Files;
 import java.nio.file.Paths;
 import java.util.Properties;
 import org.apache.catalina.LifecycleException;
-import org.apache.catalina.session.PersistentManager;
+import org.apache.catalina.session.PersistentManagerBase;
 import org.apache.catalina.valves.PersistentValve;
 
 /**
  * A session manager for the scenarios: every request reads its session from Redis and is answered once the replica has
  * it. For tests, not for production: it opens a connection for each.
  */
-public class RedisManager extends PersistentManager {
+public class RedisManager extends PersistentManagerBase {
   private String configPath;
 
   /** A file of properties: endpoints (host:port, separated by spaces) and password. */

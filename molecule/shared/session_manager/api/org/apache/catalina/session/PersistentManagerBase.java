@@ -10,7 +10,7 @@ import org.apache.catalina.Session;
 import org.apache.catalina.Store;
 
 /** Declared for the compiler only, see tools/session_manager.sh. */
-public class PersistentManager implements Manager {
+public abstract class PersistentManagerBase implements Manager {
   @Override
   public Session createEmptySession() {
     return null;
