@@ -9,6 +9,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Paths;
 import java.util.Properties;
+import org.apache.catalina.Context;
 import org.apache.catalina.LifecycleException;
 import org.apache.catalina.session.PersistentManagerBase;
 import org.apache.catalina.valves.PersistentValve;
@@ -35,6 +36,14 @@ public class RedisManager extends PersistentManagerBase {
     }
     setStore(new RedisStore(given.getProperty("endpoints").split(" "), given.getProperty("password")));
     super.startInternal();
-    getContext().getPipeline().addValve(new PersistentValve());
+  }
+
+  /** Before the context starts: then Tomcat adds its authenticator, which would take the session ahead of the valve. */
+  @Override
+  public void setContext(Context context) {
+    super.setContext(context);
+    if (context != null) {
+      context.getPipeline().addValve(new PersistentValve());
+    }
   }
 }

@@ -80,6 +80,9 @@ public class RedisStore extends StoreBase {
     try (Connection redis = primary()) {
       redis.ask("SET", PREFIX + session.getIdInternal(), bytes.toByteArray(), "EX", SECONDS);
       redis.ask("WAIT", "1", WAIT_MILLISECONDS);
+    } catch (IOException exception) {
+      // No exception here either: Tomcat would log it, and answer as if the session were kept.
+      throw new Error("the session cannot be written", exception);
     }
   }
 

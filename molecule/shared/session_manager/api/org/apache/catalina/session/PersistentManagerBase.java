@@ -16,9 +16,7 @@ public abstract class PersistentManagerBase implements Manager {
     return null;
   }
 
-  public Context getContext() {
-    return null;
-  }
+  public void setContext(Context context) {}
 
   public void setStore(Store store) {}
 
