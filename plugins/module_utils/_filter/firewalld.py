@@ -176,7 +176,6 @@ class Firewalld(object):
             for port in ports
         ]
 
-
     def port_sources(self, entries, interfaces, zone=AUTO):
         """The Access that these {port, source} need, each once: for what is not for everybody."""
         found = []

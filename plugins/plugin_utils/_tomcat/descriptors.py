@@ -9,7 +9,7 @@ import typing as t
 from collections.abc import Iterable, Mapping
 from xml.sax.saxutils import quoteattr
 
-Pairs: t.TypeAlias = "Iterable[tuple[str, str]]"
+Pairs: t.TypeAlias = Iterable[tuple[str, str]]
 
 
 def element(name: str, pairs: Pairs, *, closed: bool = True) -> str:
