@@ -119,7 +119,8 @@ def a_release_and_the_way_back() -> None:
 def a_release_that_never_gets_healthy() -> None:
     """The standby tries it and has the old one again; the owner goes on with what it has, and no client notices."""
     with watched() as (probing, owners):
-        code, text = deploy("-e", "portal_release=broken")
+        # The usual patience is 90 s.
+        code, text = deploy("-e", "portal_release=broken", "-e", '{"tomcat_ready_timeout": 30}')
     say(probing, owners)
     expect(code != 0, "site.yml did not fail")
     expect("tomcat_applications.portal.health: http://127.0.0.1:8080/health answers 503, not 200" in text, text[-3000:])
