@@ -7,8 +7,8 @@
 # Tomcat 9, jakarta for 10 and 11. A version that begins with "broken" never gets healthy. The same version has the same
 # bytes wherever it is built with the same JDK, so that a second deployment finds nothing new.
 #
-# The compiler gets the few signatures of the servlet API that are used from molecule/shared/counter/api, so that nothing
-# but a JDK is needed; what runs is the API of the Tomcat itself.
+# The compiler gets the few signatures of the servlet and WebSocket APIs that are used from molecule/shared/counter/api,
+# so that nothing but a JDK is needed; what runs is the API of the Tomcat itself.
 set -euo pipefail
 # shellcheck source=tools/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -36,7 +36,8 @@ trap 'rm -rf "${working}"' EXIT
 cp -R "${source_directory}"/{src,api,WEB-INF} "${working}/"
 sed -i.orig "s/@VERSION@/${version}/" "${working}/src/example/Counter.java"
 if [ "${kind}" = jakarta ]; then
-  find "${working}/src" "${working}/api" -name '*.java' -exec sed -i.orig 's/javax\.servlet/jakarta.servlet/g' {} +
+  find "${working}/src" "${working}/api" -name '*.java' \
+    -exec sed -E -i.orig 's/javax\.(servlet|websocket)/jakarta.\1/g' {} +
   mv "${working}/api/javax" "${working}/api/jakarta"
   sed -i.orig -e 's,http://xmlns.jcp.org/xml/ns/javaee,https://jakarta.ee/xml/ns/jakartaee,' \
     -e 's/version="4.0"/version="5.0"/' "${working}/WEB-INF/web.xml"
@@ -44,7 +45,7 @@ fi
 mkdir "${working}/WEB-INF/classes"
 # Java 8 is the oldest that any of them runs on; newer compilers say that it is old.
 javac --release 8 -Xlint:-options -proc:none -sourcepath "${working}/api" -implicit:none \
-  -d "${working}/WEB-INF/classes" "${working}/src/example/Counter.java" >&2
+  -d "${working}/WEB-INF/classes" "${working}"/src/example/*.java >&2
 python3 - "${working}" "${target}" <<'PYTHON'
 import os
 import sys

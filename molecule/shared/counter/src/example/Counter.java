@@ -64,6 +64,10 @@ public class Counter extends HttpServlet {
       case "/client":
         answer(response, 200, request.getRemoteAddr() + " by " + request.getScheme());
         break;
+      case "/forwarded":
+        answer(
+            response, 200, request.getHeader("X-Forwarded-Host") + " port " + request.getHeader("X-Forwarded-Port"));
+        break;
       default:
         answer(response, 404, "nothing is here");
     }
@@ -155,7 +159,7 @@ public class Counter extends HttpServlet {
   }
 
   /** The name that the descriptor gives, else the machine's. */
-  private static String node() throws IOException {
+  static String node() throws IOException {
     try {
       return String.valueOf(new InitialContext().lookup("java:comp/env/node"));
     } catch (NamingException exception) {

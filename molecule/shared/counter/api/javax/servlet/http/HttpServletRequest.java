@@ -5,6 +5,8 @@ package javax.servlet.http;
 
 /** Declared for the compiler only, see tools/war.sh. */
 public interface HttpServletRequest {
+  String getHeader(String name);
+
   String getParameter(String name);
 
   String getPathInfo();
