@@ -28,7 +28,7 @@ def upgrade(connection: socket.socket, stream: t.BinaryIO, host: str, path: str)
         head.append(line)
     accepted = base64.b64encode(hashlib.sha1((key + GUID).encode(), usedforsecurity=False).digest()).decode()
     fields = {name.lower(): value.strip() for name, _colon, value in (line.partition(":") for line in head[1:])}
-    if " 101 " not in head[0] or fields.get("sec-websocket-accept") != accepted:
+    if head[0].split()[1:2] != ["101"] or fields.get("sec-websocket-accept") != accepted:
         sys.exit(f"{host}{path} did not switch to WebSocket: {head}")
 
 
