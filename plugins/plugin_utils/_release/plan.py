@@ -256,7 +256,8 @@ def _check_settled(pair: Mapping[str, t.Any], owners: Mapping[str, str], *, away
 
 
 def _activation(number: int, node: str, what: str, settings: Settings, wait: float = 0.0) -> Step:
-    proof = f"{settings.consecutive} good answers in a row from {settings.health_url or 'its health URL'}"
+    # Not which URL: it may differ by node, and all nodes have to walk through the very same steps.
+    proof = f"{settings.consecutive} good answers in a row from its health URL"
     text = f"{node}: {what}; proof: {proof}, {settings.service} and its release verified"
     return Step(number, ACTIVATE, node, f"{text}, then {wait:g} s" if wait else text, wait=wait)
 

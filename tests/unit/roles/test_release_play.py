@@ -111,7 +111,8 @@ class Stage:
             "place": str(self.place),
             "ansible_become": False,
             "release_role": "stub",
-            "rolling_release_health_url": self.url,
+            # Each node asks itself by a URL of its own, and yet all of them take each step together.
+            "rolling_release_health_url": self.url + "{{ inventory_hostname }}",
             "rolling_release_consecutive": 2,
             "rolling_release_interval": 0.01,
             "rolling_release_settle": 0,

@@ -105,7 +105,7 @@ def test_the_plan_says_what_is_proved_and_what_happens_where_it_fails() -> None:
         "release tomcat on node-a + node-b, standby first; now web on node-a; what is due shows once it is staged"
     )
     assert text[1] == (
-        f"  1. node-b: activate while it owns no VIP; proof: 10 good answers in a row from {URL}, "
+        "  1. node-b: activate while it owns no VIP; proof: 10 good answers in a row from its health URL, "
         "tomcat and its release verified, then 12 s"
     )
     assert text[2] == "  2. web moves to node-b, and node-a closes what is idle before"
@@ -113,6 +113,13 @@ def test_the_plan_says_what_is_proved_and_what_happens_where_it_fails() -> None:
     assert text[-1] == (
         "  where the proof fails: the node gets back what it had, the VIP stays where it is, and no other is changed"
     )
+
+
+@pytest.mark.parametrize("given", [(pair(), verdict()), ()])
+def test_members_with_health_urls_of_their_own_have_the_same_plan(given: tuple[t.Any, ...]) -> None:
+    own = [settings(health_url=f"http://192.0.2.{number}:8080/ha-pair/health") for number in (11, 12)]
+    first, second = (plan(nodes(), each, *given).to_dict() for each in own)
+    assert first == second
 
 
 def test_without_a_preferred_node_the_vip_stays_where_it_came_to() -> None:
