@@ -9,6 +9,7 @@ import re
 import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader, shown
 
@@ -54,11 +55,12 @@ def read_settings(given: Mapping[str, t.Any], reader: Reader) -> Settings:
             "rolling_release_service", f"{shown(service)} is no name of a service", 'give it without ".service"'
         )
     url = str(given.get("health_url") or "")
-    if not _URL.match(url):
+    if not _is_url(url):
         reader.refuse(
             "rolling_release_health_url",
             f"{shown(url)} is not a URL",
-            "give one that the node itself answers, such as http://127.0.0.1:8080/ha-pair/health",
+            "give one that the node itself answers, such as http://127.0.0.1:8080/ha-pair/health, an IPv6 address in "
+            "brackets",
         )
     number = "give how many good answers in a row are proof enough, such as 10"
     seconds = "give seconds"
@@ -76,6 +78,14 @@ def read_settings(given: Mapping[str, t.Any], reader: Reader) -> Settings:
         drain=reader.seconds("rolling_release_drain", given.get("drain", 10), 0, 3600, seconds) or 0.0,
         quiet=reader.seconds("rolling_release_quiet", given.get("quiet", 0.002), 0.001, 60, seconds) or 0.002,
     )
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return bool(_URL.match(text) and parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def artifacts_of(found: object) -> list[dict[str, t.Any]]:

@@ -111,9 +111,9 @@ class Stage:
             "place": str(self.place),
             "ansible_become": False,
             "release_role": "stub",
-            # Each node asks itself by a URL of its own, and yet all of them take each step together.
+            # Each node has a URL and numbers of its own, and yet all of them take each step together.
             "rolling_release_health_url": self.url + "{{ inventory_hostname }}",
-            "rolling_release_consecutive": 2,
+            "rolling_release_consecutive": "{{ 2 if inventory_hostname == 'node-a' else 3 }}",
             "rolling_release_interval": 0.01,
             "rolling_release_settle": 0,
             "rolling_release_drain": 0,

@@ -343,6 +343,21 @@ def test_settings_that_cannot_be_meant_are_refused(words: dict[str, t.Any], mess
     assert message in refusal(nodes(), settings(**words), pair(), verdict())
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["http://fd77::11:8080/health", "http://[fd77::11/health", "http://:8080/health", "http://192.0.2.11:0/health"],
+)
+def test_a_health_url_without_a_host_and_a_port_is_refused(url: str) -> None:
+    assert refusal(nodes(), settings(health_url=url), pair(), verdict()) == (
+        f"rolling_release_health_url: '{url}' is not a URL; give one that the node itself answers, such as "
+        "http://127.0.0.1:8080/ha-pair/health, an IPv6 address in brackets"
+    )
+
+
+def test_a_health_url_may_have_an_ipv6_address() -> None:
+    assert plan(nodes(), settings(health_url="http://[fd77::11]:8080/ha-pair/health"), pair(), verdict()).steps
+
+
 def test_several_problems_are_told_at_once() -> None:
     told = refusal(nodes("node-a"), settings(consecutive=0), pair(), verdict("failed"))
     assert len(told.splitlines()) == 3
