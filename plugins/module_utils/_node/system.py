@@ -120,17 +120,34 @@ def read_text(path, limit=1 << 20):
         return None
 
 
-def write_atomically(path, text, mode=0o644):
-    """Replace the file in one step: a reader sees the old text or the new one, never a part."""
-    descriptor, temporary = tempfile.mkstemp(prefix=".%s." % os.path.basename(path), dir=os.path.dirname(path))
+def write_atomically(path, text, mode=0o644, durable=False):
+    """Replace the file in one step: a reader sees the old text or the new one, never a part.
+
+    durable: wait for the disk, so that one who reads it after a loss of power does not find it empty either.
+    """
+    directory = os.path.dirname(path)
+    descriptor, temporary = tempfile.mkstemp(prefix=".%s." % os.path.basename(path), dir=directory)
     try:
         with io.open(descriptor, "wb") as target:
             target.write(text.encode("utf-8"))
             os.fchmod(target.fileno(), mode)
+            if durable:
+                target.flush()
+                os.fsync(target.fileno())
         os.rename(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise
+    if durable:
+        _sync_directory(directory)
+
+
+def _sync_directory(path):
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def parse_description(text, path):

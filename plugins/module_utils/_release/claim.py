@@ -103,4 +103,4 @@ def release(run, path=FILE):
 
 
 def _write(claim, path):
-    write_atomically(path, json.dumps(claim, sort_keys=True) + "\n", 0o600)
+    write_atomically(path, json.dumps(claim, sort_keys=True) + "\n", 0o600, durable=True)

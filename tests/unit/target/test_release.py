@@ -8,6 +8,7 @@ from __future__ import absolute_import, division, print_function
 import os
 import shutil
 import socket
+import stat
 import struct
 import tempfile
 import unittest
@@ -96,6 +97,23 @@ class ClaimTest(unittest.TestCase):
         self.assertTrue(claim.release("1", self.path))
         self.assertEqual(claim.read(self.path), {})
         self.assertIn("somebody who has ended it", self.refusal(self.keep))
+
+    def test_a_loss_of_power_leaves_no_empty_note(self):
+        done, rename = [], os.rename
+
+        def sync(descriptor):
+            seen = os.fstat(descriptor)
+            done.append("directory" if stat.S_ISDIR(seen.st_mode) else "file" if seen.st_size > 0 else "empty file")
+
+        def move(source, target):
+            done.append("rename")
+            rename(source, target)
+
+        for name, instead in (("fsync", sync), ("rename", move)):
+            self.addCleanup(setattr, os, name, getattr(os, name))
+            setattr(os, name, instead)
+        self.take()
+        self.assertEqual(done, ["file", "rename", "directory"])
 
     def test_what_nobody_can_read_is_no_free_node(self):
         self.take()
