@@ -57,7 +57,7 @@ RETURN = r"""
 _value:
   description:
     - C(mode), V(vip) or V(pool); the C(nodes); the C(instances) and C(vips) that follow the service; nodes on which
-      nothing is due (C(done)); the C(steps) with C(kind) (V(activate), V(move), V(home)), C(node), C(other),
+      nothing is due (C(done)); the C(steps) with C(kind) (V(activate), V(prove), V(move), V(home)), C(node), C(other),
       C(instance), C(wait) and C(delay); whether an earlier run is continued (C(resumed)); the C(fingerprint) of the
       input; C(summary) and C(text).
   type: dict

@@ -23,7 +23,7 @@ from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.verdict impor
 from .inputs import Settings, artifacts_of, check_artifacts, read_settings
 
 VIP, POOL = "vip", "pool"
-ACTIVATE, MOVE, HOME = "activate", "move", "home"
+ACTIVATE, PROVE, MOVE, HOME = "activate", "prove", "move", "home"
 
 UNFINISHED = ("activating", "sick")
 """Phases of a claim in which the node may be down."""
@@ -33,7 +33,8 @@ UNFINISHED = ("activating", "sick")
 class Step:
     """One step.
 
-    `activate`: `node` gets the release. `move` and `home`: `instance` goes to `node`, away from `other`.
+    `activate`: `node` gets the release. `prove`: it has it, and a run that ended did not prove it. `move` and `home`:
+    `instance` goes to `node`, away from `other`.
     `wait`: seconds afterwards in which balancers take the node back. `delay`: for how long a preferred node waits
     before it takes over.
     """
@@ -72,7 +73,7 @@ class Plan:
         lines = [self.summary]
         lines += [f"  {node}: nothing is due" for node in self.done]
         lines += [f"  {step.number}. {step.text}" for step in self.steps]
-        if any(step.kind == ACTIVATE for step in self.steps):
+        if any(step.kind in (ACTIVATE, PROVE) for step in self.steps):
             kept = "the VIP stays where it is, " if self.mode == VIP else ""
             lines.append(f"  where the proof fails: the node gets back what it had, {kept}and no other is changed")
         return lines
@@ -100,14 +101,16 @@ def plan(
     claims = {node: found.get("claim") or {} for node, found in nodes.items()}
     resumed = _check_claims(claims, print_of, settings, reader)
     _check_same_release(nodes, reader)
-    done = [node for node, found in nodes.items() if found.get("staged") and not found["staged"]["due"]]
+    active = [node for node, found in nodes.items() if found.get("staged") and not found["staged"]["due"]]
     unfinished = [node for node, claim in claims.items() if resumed and claim.get("phase") in UNFINISHED]
+    done = [node for node in active if node not in unfinished]
+    turns = {node: PROVE if node in active else ACTIVATE for node in nodes if node not in done}
     summary = f"{'roll back' if settings.rollback else 'release'} {settings.service} on {' + '.join(nodes)}"
     unknown = "" if any(found.get("staged") for found in nodes.values()) else "; what is due shows once it is staged"
     if pair is None or not instances:
         _check_pool(nodes, reader)
         reader.finish()
-        steps = _pool_steps(nodes, done, unfinished, settings)
+        steps = _pool_steps(turns, unfinished, settings)
         return Plan(
             POOL, settings.service, [*nodes], [], [], done, steps, resumed, print_of, f"{summary}, in turn{unknown}"
         )
@@ -119,7 +122,7 @@ def plan(
     _check_raised(nodes, away=away, reader=reader)
     _check_settled(pair, owners, away=away, reader=reader)
     reader.finish()
-    steps = _pair_steps(pair, owners, done, unfinished, settings)
+    steps = _pair_steps(pair, owners, turns, unfinished, settings)
     held = ", ".join(f"{name} on {node}" for name, node in owners.items())
     vips = [str(vip["address"]) for vip in pair["vips"] if vip["instance"] in instances]
     text = f"{summary}, standby first; now {held}{unknown}"
@@ -255,21 +258,20 @@ def _check_settled(pair: Mapping[str, t.Any], owners: Mapping[str, str], *, away
 # Steps
 
 
-def _activation(number: int, node: str, what: str, settings: Settings, wait: float = 0.0) -> Step:
+def _turn(number: int, node: str, kind: str, activation: str, settings: Settings, wait: float) -> Step:
+    what = activation if kind == ACTIVATE else "prove what an earlier run activated"
     # Not which URL: it may differ by node, and all nodes have to walk through the very same steps.
     proof = f"{settings.consecutive} good answers in a row from its health URL"
     text = f"{node}: {what}; proof: {proof}, {settings.service} and its release verified"
-    return Step(number, ACTIVATE, node, f"{text}, then {wait:g} s" if wait else text, wait=wait)
+    return Step(number, kind, node, f"{text}, then {wait:g} s" if wait else text, wait=wait)
 
 
-def _pool_steps(
-    nodes: Mapping[str, t.Any], done: Sequence[str], unfinished: Sequence[str], settings: Settings
-) -> list[Step]:
-    due = sorted((node for node in nodes if node not in done), key=lambda node: node not in unfinished)
+def _pool_steps(turns: Mapping[str, str], unfinished: Sequence[str], settings: Settings) -> list[Step]:
+    due = sorted(turns, key=lambda node: node not in unfinished)
     what = "refuse new connections, finish what it has, activate"
     return [
         # Nobody has to wait after the last one.
-        _activation(number, node, what, settings, settings.settle if number < len(due) else 0.0)
+        _turn(number, node, turns[node], what, settings, settings.settle if number < len(due) else 0.0)
         for number, node in enumerate(due, start=1)
     ]
 
@@ -277,11 +279,11 @@ def _pool_steps(
 def _pair_steps(
     pair: Mapping[str, t.Any],
     owners: Mapping[str, str],
-    done: Sequence[str],
+    turns: Mapping[str, str],
     unfinished: Sequence[str],
     settings: Settings,
 ) -> list[Step]:
-    """Each node is activated while it owns nothing; the last steps bring home what has one."""
+    """Each node has its turn while it owns nothing; the last steps bring home what has one."""
     now, steps = dict(owners), list[Step]()
     members = [str(member) for member in pair["members"]]
 
@@ -302,7 +304,7 @@ def _pair_steps(
     def held(node: str) -> list[str]:
         return [name for name, owner in now.items() if owner == node]
 
-    due = [node for node in members if node not in done]
+    due = [node for node in members if node in turns]
     due.sort(key=lambda node: (node not in unfinished, len(held(node))))
     for node in due:
         other = next(member for member in members if member != node)
@@ -312,7 +314,8 @@ def _pair_steps(
                 move(name, other, MOVE)
         # Balancers may ask the members as well, whoever has the VIP.
         wait = settings.settle if node != due[-1] else 0.0
-        steps.append(_activation(len(steps) + 1, node, "activate while it owns no VIP", settings, wait))
+        what = "activate while it owns no VIP"
+        steps.append(_turn(len(steps) + 1, node, turns[node], what, settings, wait))
     for name in list(now):
         preferred = pair["settings"][name]["preferred"]
         if preferred and now[name] != preferred:

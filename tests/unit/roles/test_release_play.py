@@ -12,12 +12,16 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._release.inputs import read_settings
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._release.plan import fingerprint
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -55,6 +59,9 @@ ROLES = {
   ansible.builtin.debug: {msg: checked}
 """,
     "stub/tasks/stage.yml": """
+- name: Fail where nothing can be staged
+  ansible.builtin.fail: {msg: no such URL}
+  when: inventory_hostname == unstaged | default('')
 - name: Look what runs
   ansible.builtin.stat: {path: "{{ place }}/{{ inventory_hostname }}"}
   register: runs
@@ -140,6 +147,20 @@ class Stage:
         )
         return done.returncode, " ".join((done.stdout + done.stderr).split())
 
+    def leave_note(self, phase: str) -> None:
+        """As a run of the same input leaves it when it is killed."""
+        given = read_settings({"role": "stub", "service": "stub", "health_url": self.url}, Reader())
+        note = {
+            "run": "1",
+            "fingerprint": fingerprint(given, {"node-a": [], "node-b": []}),
+            "by": "someone on control",
+            "phase": phase,
+            "raised": False,
+            "since": time.time(),
+            "until": time.time() + 1000,
+        }
+        (self.place / "release.json").write_text(json.dumps(note), encoding="utf-8")
+
     @property
     def owner(self) -> str:
         return (self.place / "owner").read_text(encoding="utf-8")
@@ -220,6 +241,12 @@ def test_a_release_that_fails_on_the_former_owner_and_goes_on(stage: Stage) -> N
     assert (stage.released, stage.taken_back, stage.owner) == (["node-b"], ["back-node-a"], "node-b")
     assert (stage.note["phase"], stage.note["raised"]) == ("failed", True)
 
+    # The note is all that tells the next run whose raise that is.
+    code, said = stage.release("-e", "unstaged=node-a")
+    assert code != 0
+    assert "node-a: Fail where nothing can be staged: no such URL; nothing was activated" in said
+    assert (stage.released, stage.owner, stage.note["raised"]) == (["node-b"], "node-b", True)
+
     code, said = stage.release()
     assert code == 0, said
     assert "node-b: nothing is due" in said
@@ -229,6 +256,23 @@ def test_a_release_that_fails_on_the_former_owner_and_goes_on(stage: Stage) -> N
     assert code == 0, said
     assert re.findall(r"changed=(\d+)", said) == ["0", "0"]
     assert stage.note == {}
+
+
+def test_what_a_killed_run_activated_and_did_not_prove(stage: Stage) -> None:
+    for node in ("node-a", "node-b"):
+        (stage.place / node).write_text("two", encoding="utf-8")
+    stage.leave_note("activating")
+
+    code, said = stage.release("-e", f"release_proof_url={stage.url}", "-e", "release_proof_text=two")
+    assert code != 0
+    assert "1. node-b: prove what an earlier run activated; proof: " in said
+    assert 'Refuse another text: rolling_release_proof_text: \\"two\\" is not in what' in said
+    assert (stage.released, stage.taken_back, stage.owner) == (["node-a"], ["back-node-b"], "node-a")
+    assert stage.note["phase"] == "activating"
+
+    code, said = stage.release()
+    assert code == 0, said
+    assert (stage.released, stage.owner, stage.note) == (["node-a", "node-b"], "node-a", {})
 
 
 def test_a_run_without_a_node_to_release_is_refused(stage: Stage) -> None:

@@ -192,6 +192,27 @@ def test_a_node_that_was_killed_in_its_activation_comes_first_although_the_pair_
     assert steps(plan(given, settings(), pair(), sick))[0] == ("activate", "node-b")
 
 
+@pytest.mark.parametrize("phase", ["activating", "sick"])
+def test_what_a_killed_run_activated_is_proved_before_the_vip_moves_to_it(phase: str) -> None:
+    given = nodes(node_a={"staged": staged()}, node_b={"staged": staged(due=False), "claim": claim(phase)})
+    found = plan(given, settings(), pair(), verdict())
+    assert (found.done, steps(found)) == (
+        [],
+        [("prove", "node-b"), ("move", "node-b", "web"), ("activate", "node-a"), ("home", "node-a", "web")],
+    )
+    assert found.steps[0].text.startswith("node-b: prove what an earlier run activated; proof: 10 good answers")
+
+
+def test_what_a_killed_run_activated_last_is_proved_before_the_vip_goes_home_to_it() -> None:
+    raised = claim("activating", raised=True)
+    given = nodes(
+        node_a={"staged": staged(due=False), "claim": raised},
+        node_b={"staged": staged(due=False), "raised": ["web"], "claim": claim("proved", raised=True)},
+    )
+    found = plan(given, settings(), pair(), verdict(web="node-b"))
+    assert (found.done, steps(found)) == (["node-b"], [("prove", "node-a"), ("home", "node-a", "web")])
+
+
 def test_a_node_that_could_not_be_taken_back_may_be_mended_by_another_release() -> None:
     other = claim("sick", left=0.0, fingerprint="of another input")
     sick = verdict("degraded, one owner", ["node-b: web is FAULT and cannot take over"])
@@ -235,6 +256,9 @@ def test_a_rollback_says_so() -> None:
 def test_a_node_that_a_killed_run_did_not_finish_comes_first() -> None:
     given = nodes("app-1", "app-2", app_2={"claim": claim("activating")})
     assert steps(plan(given, settings())) == [("activate", "app-2"), ("activate", "app-1")]
+    each = {"staged": staged(due=False)}
+    given = nodes("app-1", "app-2", app_1=each, app_2={**each, "claim": claim("activating")})
+    assert steps(plan(given, settings())) == [("prove", "app-2")]
 
 
 # Refusals
