@@ -20,17 +20,19 @@ description:
   - Works on the connections of the kernel, so it does not matter which program serves, and nothing has to be reloaded.
     A connection on which a request was not answered yet, or data waits, is left alone.
   - V(started) ends what has been idle for half a second, and returns when the requests of the beginning are done, or
-    O(patience) is over. From then on, until the address has left the host, O(quiet) is enough to be called idle, so
-    that few connections are open at the moment of the move. A request that is under way at that moment is lost.
+    O(patience) is over. From V(hastened) on, until the address has left the host, O(quiet) is enough to be called idle,
+    so that few connections are open at the moment of the move. A request that is under way at that moment is lost.
+  - Hasten it as late as you can. Of many ends one meets a client that asks at that very moment.
   - Needs a kernel that can end connections (C(CONFIG_INET_DIAG_DESTROY), Linux 4.9 or newer). On another one, such as
     that of EL 7, nothing happens, and RV(drain.problem) says so.
 options:
   state:
     description:
       - V(started) begins, and returns when the address may move.
+      - V(hastened) says that it is about to move.
       - V(stopped) ends and returns what was done. It ends by itself when the addresses have left the host.
     type: str
-    choices: [started, stopped]
+    choices: [started, hastened, stopped]
     required: true
   name:
     description: The name of the work. Several may run on a host under different names.
@@ -45,9 +47,13 @@ options:
     type: float
     default: 10
   quiet:
-    description: After how many seconds without data a connection is idle, once the address may move, 0.001 to 60.
+    description: After how many seconds without data a connection is idle, once it was hastened, 0.001 to 60.
     type: float
     default: 0.002
+  after:
+    description: Seconds from now until V(hastened) holds, 0 to 3600, for an address that leaves only later.
+    type: float
+    default: 0
   limit:
     description: Seconds after which it ends by itself, beyond O(patience), 1 to 3600.
     type: float
@@ -79,6 +85,10 @@ EXAMPLES = r"""
     state: started
     vips: [192.0.2.10]
 
+- name: Have them ready, just before the address moves
+  duplex.ha_pair.connection_drain:
+    state: hastened
+
 - name: See what it did, after the address has moved
   duplex.ha_pair.connection_drain:
     state: stopped
@@ -88,7 +98,7 @@ EXAMPLES = r"""
 RETURN = r"""
 drain:
   description: What was done, so far for O(state=started).
-  returned: success, not in check mode
+  returned: success, for V(started) and V(stopped), not in check mode
   type: dict
   contains:
     closed:
@@ -116,7 +126,7 @@ from ansible_collections.duplex.ha_pair.plugins.module_utils._node.system import
 from ansible_collections.duplex.ha_pair.plugins.module_utils._release import sockets
 from ansible_collections.duplex.ha_pair.plugins.module_utils._release.draining import Drain
 
-RANGES = {"patience": (0, 3600), "quiet": (0.001, 60), "limit": (1, 3600)}
+RANGES = {"patience": (0, 3600), "quiet": (0.001, 60), "limit": (1, 3600), "after": (0, 3600)}
 # What a process on a busy host needs to come to life (seconds).
 START = 10.0
 
@@ -145,16 +155,23 @@ def work(params):
         try:
             addresses = [sockets.packed(vip) for vip in params["vips"]]
             holds = Holding(params["vips"])
-            return Drain(kernel, addresses, params["patience"], params["quiet"], holds, _clock).run(job)
+            hastened = lambda: is_hastened(job.told(), _clock())  # noqa: E731
+            return Drain(kernel, addresses, params["patience"], params["quiet"], holds, hastened, _clock).run(job)
         finally:
             kernel.close()
 
     return drain
 
 
+def is_hastened(told, now):
+    """Whether the time has come that was told, if any was."""
+    return told is not None and now >= float(told)
+
+
 def refuse(params):
     """NodeError when the options cannot be."""
-    address_watch.keys(params["vips"])
+    if params["state"] == "started":
+        address_watch.keys(params["vips"])
     for name, (low, high) in sorted(RANGES.items()):
         if not low <= params[name] <= high:
             raise NodeError("%s: %g is not in %g..%g" % (name, params[name], low, high))
@@ -165,17 +182,20 @@ def run(module, params):
     directory = background.default_directory()
     runs = background.running(directory, params["name"]) is not None
     starting = params["state"] == "started"
-    if starting:
-        refuse(params)
+    refuse(params)
     if module.check_mode:
         said = "check mode: %s in %s was not %s" % (params["name"], directory, params["state"])
-        return {"changed": starting != runs, "msg": said}
+        return {"changed": params["state"] == "hastened" or starting != runs, "msg": said}
     if starting:
         limit = params["patience"] + params["limit"]
         drain = background.start(
             directory, params["name"], work(params), limit, {"vips": params["vips"]}, params["patience"] + START
         )
         return {"changed": True, "drain": drain}
+    if params["state"] == "hastened":
+        # The clock is that of the host, not of a process.
+        background.tell(directory, params["name"], "%r" % (_clock() + params["after"]))
+        return {"changed": True}
     result = background.stop(directory, params["name"])
     if "error" in result:
         raise NodeError("%s in %s: ended with an error: %s" % (params["name"], directory, result["error"]))
@@ -185,11 +205,12 @@ def run(module, params):
 def main():
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["started", "stopped"], "required": True},
+            "state": {"type": "str", "choices": ["started", "hastened", "stopped"], "required": True},
             "name": {"type": "str", "default": "drain"},
             "vips": {"type": "list", "elements": "str"},
             "patience": {"type": "float", "default": 10.0},
             "quiet": {"type": "float", "default": 0.002},
+            "after": {"type": "float", "default": 0.0},
             "limit": {"type": "float", "default": 120.0},
         },
         required_if=[("state", "started", ["vips"])],

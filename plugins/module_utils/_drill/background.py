@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Work that outlives the module that started it: a process of its own, with a time limit and a result in a file.
 
-A directory holds NAME.pid while the work runs and NAME.json when it has ended. Whoever does the work imports what it
-needs before start(): the files of the module are gone soon after it has answered.
+A directory holds NAME.pid while the work runs, NAME.told for what it was told meanwhile, and NAME.json when it has
+ended. Whoever does the work imports what it needs before start(): the files of the module are gone soon after it has
+answered.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -43,6 +44,10 @@ class Job(object):
         self._path, self._ready_to = result_path, ready_to
         self._deadline, self._reason, self._overdue = _clock() + limit, None, False
         self.started_at, self.limit, self.finished = started_at, limit, False
+
+    def told(self):
+        """What tell() said last, or None."""
+        return read_text(os.path.splitext(self._path)[0] + ".told")
 
     def ready(self, data=None):
         """Let start() return the data."""
@@ -135,7 +140,7 @@ def start(directory, name, work, limit, meta=None, wait=10.0):
                 "%s in %s: runs already as process %d; stop it first, or use another name"
                 % (name, directory, present["pid"])
             )
-        for ending in (".json", ".pid"):
+        for ending in (".json", ".pid", ".told"):
             _remove(os.path.join(directory, name + ending))
         return _launch(directory, name, work, float(limit), meta, wait)
     finally:
@@ -149,6 +154,13 @@ def running(directory, name):
     if noted is None or noted["identity"] != _identity(noted["pid"]):
         return None
     return {key: noted.get(key) for key in ("pid", "started_at", "limit", "meta")}
+
+
+def tell(directory, name, text):
+    """Leave a text for the work, see Job.told(); NodeError when it does not run."""
+    if running(directory, name) is None:
+        raise NodeError("%s in %s: does not run; start it first" % (name, directory))
+    write_atomically(os.path.join(directory, name + ".told"), text, 0o600)
 
 
 def stop(directory, name, wait=15.0):

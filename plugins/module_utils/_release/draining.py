@@ -7,9 +7,10 @@ When an address moves, every connection to it dies: the new owner does not know 
 request loses the request, and one that is no GET must not be sent again. A client whose connection ends while nothing
 is asked on it opens another for the next request. So what is idle is ended before, and what is at work may finish.
 
-At first only what has been silent for long is taken for idle: an answer may have pauses. As soon as the requests of the
-beginning are done, or the time for that is over, `quiet` is enough, until the address has moved. What is then in the
-middle of a request dies with the move, whatever anybody does.
+At first only what has been silent for long is taken for idle: an answer may have pauses. When the requests of the
+beginning are done, or the time for that is over, the address may move. Shortly before it does, the work is hastened:
+`quiet` is enough then, until the address has moved. Not for longer, because each end meets now and then the very moment
+in which a client asks. What is then in the middle of a request dies with the move, whatever anybody does.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -80,11 +81,14 @@ class Conversation(object):
 
 
 class Drain(object):
-    """The work. kernel: see sockets.Kernel. holds: whether this host still has one of the addresses."""
+    """The work. kernel: see sockets.Kernel. holds: whether this host still has one of the addresses.
 
-    def __init__(self, kernel, addresses, patience, quiet, holds, clock):
+    hastened: whether the address is about to move.
+    """
+
+    def __init__(self, kernel, addresses, patience, quiet, holds, hastened, clock):
         self._kernel, self._addresses, self._holds, self._clock = kernel, frozenset(addresses), holds, clock
-        self._patience, self._quiet = patience, quiet
+        self._patience, self._quiet, self._hastened = patience, quiet, hastened
         self._closed, self._unable, self._conversations = 0, None, {}
 
     def run(self, job):
@@ -100,12 +104,13 @@ class Drain(object):
             # is here, and may ask again at any time.
             waiting = names if waiting is None else waiting & names
             waiting -= {each.identity for each in present if self._is_idle(each, self._quiet)}
-            self._end(present, self._quiet if ready else max(PATIENT, self._quiet))
+            hasty = ready and self._hastened()
+            self._end(present, self._quiet if hasty else max(PATIENT, self._quiet))
             if not ready and (not waiting or self._unable or self._clock() - began >= self._patience):
                 ready = True
                 job.ready(self._account(began, len(waiting)))
             spent = self._clock() - started
-            job.pause(min(LONGEST_PAUSE, max(SHORTEST_PAUSE if ready else PATIENT_PAUSE, _SHARE * spent)))
+            job.pause(min(LONGEST_PAUSE, max(SHORTEST_PAUSE if hasty else PATIENT_PAUSE, _SHARE * spent)))
             if self._unable:
                 break
         if not ready:
@@ -126,7 +131,14 @@ class Drain(object):
         for connection in present:
             if not self._is_idle(connection, quiet):
                 continue
-            error = self._kernel.end(connection)
+            # Looking at all of them took its time, in which this one may have been asked something.
+            again = self._kernel.look(connection)
+            if again is None:
+                continue
+            self._conversations[again.identity].look(again, self._clock())
+            if not self._is_idle(again, quiet):
+                continue
+            error = self._kernel.end(again)
             if error in _UNABLE:
                 self._unable = os.strerror(error)
                 break

@@ -18,11 +18,11 @@ from .._node.errors import NodeError
 
 __metaclass__ = type
 
-# family, the kernel's own name of the connection, addresses (packed, an IPv4 one as such), and what happened:
+# family, state, the kernel's own name of the connection, addresses (packed, an IPv4 one as such), and what happened:
 # `waiting` bytes in its queues, `unacked` segments, ages in seconds of the last data that came and went, round trip
 # time in seconds, and how many segments with data were `heard` and `said` (None where the kernel does not count them).
 Connection = collections.namedtuple(
-    "Connection", "family identity local port peer waiting unacked came went round_trip heard said"
+    "Connection", "family state identity local port peer waiting unacked came went round_trip heard said"
 )
 
 _SOCK_DIAG = 4  # NETLINK_SOCK_DIAG, not in the socket module of every Python we run on
@@ -53,6 +53,12 @@ def dump_request(family, sequence):
     """The message that asks for all established connections of a family."""
     body = _ASKED.pack(family, _TCP, 1 << (_INFO - 1), 0, 1 << _ESTABLISHED) + _ANY
     return _HEADER.pack(_HEADER.size + len(body), _BY_FAMILY, _REQUEST | _DUMP, sequence, 0) + body
+
+
+def look_request(connection, sequence):
+    """The message that asks for one connection."""
+    body = _ASKED.pack(connection.family, _TCP, 1 << (_INFO - 1), 0, 1 << _ESTABLISHED) + connection.identity
+    return _HEADER.pack(_HEADER.size + len(body), _BY_FAMILY, _REQUEST, sequence, 0) + body
 
 
 def end_request(connection, sequence):
@@ -88,7 +94,7 @@ def _address(family, data):
 
 
 def _connection(body):
-    family = _HEAD.unpack_from(body)[0]
+    family, state = _HEAD.unpack_from(body)[:2]
     port = struct.unpack_from(">H", body, 4)[0]
     _expires, incoming, outgoing, _user, _inode = _COUNTS.unpack_from(body, 52)
     info = _info(body)
@@ -98,6 +104,7 @@ def _connection(body):
 
     return Connection(
         family=family,
+        state=state,
         identity=body[_IDENTITY],
         local=_address(family, body[8:24]),
         port=port,
@@ -152,6 +159,19 @@ class Kernel(object):
                 if complete:
                     break
         return found
+
+    def look(self, connection):
+        """The connection as it is now; None when it has ended."""
+        self._sequence += 1
+        self._talk.send(look_request(connection, self._sequence))
+        while True:
+            found, complete, error = parse(self._hear(), self._sequence)
+            if found:
+                return found[0] if found[0].state == _ESTABLISHED else None
+            if error not in (0, errno.ENOENT, errno.ESTALE):
+                raise NodeError("connections: the kernel does not tell of one (%s)" % os.strerror(error))
+            if complete:
+                return None
 
     def end(self, connection):
         """The error number of ending it, 0 for none."""

@@ -46,7 +46,11 @@ ROLES = {
       vips: [{instance: app, owner: "{{ owner }}", address: 192.0.2.10}]
   vars: {owner: "{{ owner_file.content | b64decode }}"}
 """,
-    "vip_switchover/tasks/main.yml": """
+    "vip_switchover/tasks/plan.yml": """
+- name: Say where to
+  ansible.builtin.debug: {msg: "to {{ vip_switchover_target }}"}
+""",
+    "vip_switchover/tasks/move.yml": """
 - name: Move it
   ansible.builtin.copy: {dest: "{{ place }}/owner", content: "{{ vip_switchover_target }}", mode: "0644"}
 """,

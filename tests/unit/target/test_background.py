@@ -71,6 +71,27 @@ class Case(unittest.TestCase):
         return self.fail("was not refused")
 
 
+class TellTest(Case):
+    def test_the_work_is_told_the_last_of_what_was_said(self):
+        def wait(job):
+            before = job.told()
+            job.ready()
+            while job.told() != "second" and not job.pause(0.01):
+                pass
+            return {"told": [before, job.told()]}
+
+        self.start(wait)
+        for text in ("first", "second"):
+            background.tell(self.directory, "watch", text)
+        self.assertEqual(self.stop()["told"], [None, "second"])
+
+    def test_who_does_not_run_is_told_nothing(self):
+        self.assertEqual(
+            self.refused(background.tell, self.directory, "watch", "go"),
+            "watch in %s: does not run; start it first" % self.directory,
+        )
+
+
 class LifeTest(Case):
     def test_it_runs_by_itself_and_leaves_its_result(self):
         ready = self.start(obedient, meta={"vips": ["192.0.2.10"]})

@@ -153,7 +153,7 @@ class GateTest(unittest.TestCase):
 
 def connection(name=b"1", came=5.0, went=5.0, waiting=0, unacked=0, heard=3, said=3, round_trip=0.0):
     return sockets.Connection(
-        socket.AF_INET, name, VIP, 8080, b"\xc6\x33\x64\x07", waiting, unacked, came, went, round_trip, heard, said
+        socket.AF_INET, 1, name, VIP, 8080, b"\xc6\x33\x64\x07", waiting, unacked, came, went, round_trip, heard, said
     )
 
 
@@ -217,14 +217,21 @@ class ConversationTest(unittest.TestCase):
 
 
 class Kernel(object):
-    """Answers with the next list, and the last one for ever; what was ended is gone."""
+    """Answers with the next list, and the last one for ever; what was ended is gone.
 
-    def __init__(self, *lists):
+    meanwhile: how connections are when it is asked for one of them, where that differs.
+    """
+
+    def __init__(self, *lists, **meanwhile):
         self.lists, self.ended, self.error = list(lists), [], 0
+        self.meanwhile = meanwhile.get("meanwhile", {})
 
     def connections(self, _addresses):
         found = self.lists.pop(0) if len(self.lists) > 1 else self.lists[0]
         return [each for each in found if each.identity not in self.ended]
+
+    def look(self, found):
+        return self.meanwhile.get(found.identity, found)
 
     def end(self, found):
         if not self.error:
@@ -264,12 +271,14 @@ class Job(object):
 
 
 class DrainTest(unittest.TestCase):
-    def drain(self, kernel, patience=2.0, longest=10.0, held=None, clock=None):
+    def drain(self, kernel, patience=2.0, longest=10.0, held=None, clock=None, hastened=0.0):
         clock = clock or Clock()
         left = list(held or [])
         job = Job(clock, longest)
         holds = lambda: left.pop(0) if left else held is None  # noqa: E731
-        return draining.Drain(kernel, [VIP], patience, 0.01, holds, clock).run(job), job
+        since = clock() + hastened
+        drain = draining.Drain(kernel, [VIP], patience, 0.01, holds, lambda: clock() >= since, clock)
+        return drain.run(job), job
 
     def test_without_connections_it_is_ready_at_once(self):
         found, job = self.drain(Kernel([]), held=[True, True])
@@ -306,6 +315,20 @@ class DrainTest(unittest.TestCase):
         found, job = self.drain(kernel, clock=clock)
         self.assertEqual((job.readied[0]["closed"], found["closed"], kernel.ended), (0, 1, [b"1"]))
 
+    def test_a_short_pause_is_not_idle_as_long_as_nobody_hastens(self):
+        clock = Clock()
+        kernel = Chatty(clock)
+        found, job = self.drain(kernel, clock=clock, hastened=11.0)
+        self.assertEqual((len(job.readied), found["closed"], kernel.ended), (1, 0, []))
+
+    def test_one_that_was_asked_while_others_were_looked_at_is_left(self):
+        kernel = Kernel([connection(b"1")], meanwhile={b"1": connection(b"1", came=0.001, went=9.0, heard=9)})
+        self.assertEqual((self.drain(kernel)[0]["closed"], kernel.ended), (0, []))
+
+    def test_one_that_has_ended_meanwhile_is_not_ended(self):
+        kernel = Kernel([connection(b"1")], meanwhile={b"1": None})
+        self.assertEqual((self.drain(kernel)[0]["closed"], kernel.ended), (0, []))
+
     def test_it_ends_when_the_address_has_gone(self):
         found, _job = self.drain(Kernel([]), held=[True, True, True])
         self.assertLess(found["seconds"], 1.0)
@@ -331,7 +354,8 @@ class DrainTest(unittest.TestCase):
 @unittest.skipIf(connection_drain is None, "needs Ansible")
 class ModulesTest(unittest.TestCase):
     def refusal(self, **more):
-        given = dict({"vips": ["192.0.2.10"], "patience": 10.0, "quiet": 0.01, "limit": 120.0}, **more)
+        given = {"state": "started", "vips": ["192.0.2.10"], "patience": 10.0, "quiet": 0.01, "after": 0.0}
+        given.update(dict({"limit": 120.0}, **more))
         with self.assertRaises(NodeError) as caught:
             connection_drain.refuse(given)
         return str(caught.exception)
@@ -342,6 +366,11 @@ class ModulesTest(unittest.TestCase):
         self.assertEqual(self.refusal(patience=-1.0), "patience: -1 is not in 0..3600")
         self.assertEqual(self.refusal(quiet=0.0), "quiet: 0 is not in 0.001..60")
         self.assertEqual(self.refusal(limit=float("nan")), "limit: nan is not in 1..3600")
+        self.assertEqual(self.refusal(state="hastened", after=-1.0), "after: -1 is not in 0..3600")
+
+    def test_it_is_hastened_from_the_time_that_was_told(self):
+        found = [connection_drain.is_hastened(told, 5.0) for told in (None, "5.1", "5.0")]
+        self.assertEqual(found, [False, False, True])
 
     def test_what_cannot_be_asked_is_refused_all_at_once(self):
         given = {"url": "ftp://192.0.2.1/", "consecutive": 0, "interval": 0.2, "timeout": 60.0}
@@ -426,10 +455,12 @@ class SocketsTest(unittest.TestCase):
         ours = [each for each in kernel.connections({sockets.packed("127.0.0.1")}) if each.port == port]
         self.assertEqual(len(ours), 1)
         self.assertFalse(idle(0.001, ours[0]))  # nobody has answered
+        self.assertEqual(kernel.look(ours[0])[:6], ours[0][:6])
         error = kernel.end(ours[0])
         if error in (1, 95):
             raise unittest.SkipTest("this process, or this kernel, may not end connections")
         self.assertEqual(error, 0)
+        self.assertIsNone(kernel.look(ours[0]))
         with self.assertRaises((IOError, OSError)):
             client.recv(100)
         self.assertEqual([each for each in kernel.connections({sockets.packed("127.0.0.1")}) if each.port == port], [])
