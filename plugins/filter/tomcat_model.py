@@ -120,6 +120,10 @@ _value:
     ready_timeout:
       description: How long to wait for it, in seconds.
       type: int
+    asked:
+      description: What has to answer once Tomcat has started, each with C(place), C(url) and C(tries).
+      type: list
+      elements: dict
     selinux:
       description: What SELinux must be told, C(manage), C(ports) and C(paths).
       type: dict

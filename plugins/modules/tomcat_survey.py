@@ -68,6 +68,9 @@ survey:
     packages:
       description: The versions of Tomcat's packages, by name.
       type: dict
+    tarball_unit:
+      description: Whether the unit of a tarball's Tomcat is there, which counts in place of a package's.
+      type: bool
     java:
       description: What there is in C(/usr/lib/jvm), each with C(home), C(version) and C(default).
       type: list
@@ -115,6 +118,7 @@ def main():
     try:
         found = {
             "packages": survey.packages(module.run_command, module.get_bin_path),
+            "tarball_unit": survey.tarball_unit(),
             "java": survey.javas(),
             "memory": survey.memory(),
             "listeners": survey.listeners(given["port"]),

@@ -55,6 +55,9 @@ options:
     description: How many releases stay, this one among them.
     type: int
     default: 2
+  snapshot:
+    description: Where M(duplex.ha_pair.file_snapshot) keeps what ran before. A release that it names stays as well.
+    type: path
 attributes:
   check_mode:
     description: Can run in check mode. The archive need not be there then.
@@ -81,6 +84,7 @@ EXAMPLES = r"""
     release: 0a1b2c3d4e5f6071
     state: ran
     keep: 2
+    snapshot: /var/lib/ha-pair/tomcat/.before
 """
 
 RETURN = r"""
@@ -118,7 +122,7 @@ import shutil
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
-from ansible_collections.duplex.ha_pair.plugins.module_utils._tomcat import archive, releases
+from ansible_collections.duplex.ha_pair.plugins.module_utils._tomcat import archive, releases, snapshot
 
 
 def unpack(module, path):
@@ -154,6 +158,15 @@ def unpack(module, path):
     os.unlink(source)
 
 
+def needed(module, directory, there):
+    """The releases without which what ran before could not run again."""
+    # In check mode no snapshot was made, and that of an earlier activation names others.
+    if module.params["snapshot"] is None or module.check_mode:
+        return []
+    paths = [os.path.join(directory, name) for name in there]
+    return [os.path.basename(path) for path in snapshot.named(module.params["snapshot"], paths)]
+
+
 def run(module):
     """What was done, as the module's result."""
     given = module.params
@@ -175,7 +188,7 @@ def run(module):
         if given["release"] not in there and not module.check_mode:
             raise NodeError("release: %s is not there, so it cannot have run; unpack it first" % path)
         ran = releases.noted(before, given["release"])
-        removed = releases.to_remove(there, ran, given["release"], given["keep"])
+        removed = releases.to_remove(there, ran, given["release"], given["keep"], needed(module, directory, there))
         after = [name for name in there if name not in removed]
         if not module.check_mode:
             if ran != before:
@@ -210,6 +223,7 @@ def main():
             "strip": {"type": "int", "default": 0},
             "group": {"type": "str", "default": "root"},
             "keep": {"type": "int", "default": 2},
+            "snapshot": {"type": "path"},
         },
         supports_check_mode=True,
     )

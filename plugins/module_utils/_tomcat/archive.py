@@ -1,7 +1,7 @@
 # Copyright: duplex.ha_pair contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Unpacks a WAR, or a tarball, into a directory that appears whole or not at all."""
+"""Unpacks a WAR, or a tarball, into a directory that appears whole or not at all, also after a loss of power."""
 
 from __future__ import absolute_import, division, print_function
 
@@ -58,6 +58,7 @@ def unpack(archive, target, group=-1, strip=0):
         _unpack_into(archive, working, strip)
         _own(working, group)
         os.rename(working, target)
+        _to_disk(parent)
     except (IOError, OSError, zipfile.BadZipfile, zipfile.LargeZipFile, tarfile.TarError, EOFError) as exc:
         raise NodeError("cannot be unpacked (%s); see whether the disk is full, or build it anew" % exc)
     finally:
@@ -144,6 +145,15 @@ def _write(path, content, mode):
     os.chmod(path, mode)
 
 
+def _to_disk(path):
+    """Whatever happens to the power from here on: a release that is there counts as whole."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _own(working, group):
     """Tomcat reads it by its group, and nobody but root writes it."""
     for directory, _directories, files in os.walk(working):
@@ -151,5 +161,7 @@ def _own(working, group):
             path = os.path.join(directory, name)
             os.chmod(path, 0o750 if os.stat(path).st_mode & 0o100 else 0o640)
             os.chown(path, -1, group)
+            _to_disk(path)
         os.chmod(directory, 0o750)
         os.chown(directory, -1, group)
+        _to_disk(directory)

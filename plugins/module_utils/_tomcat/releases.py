@@ -62,9 +62,10 @@ def previous(before, there, release):
     return ran[-1] if ran else None
 
 
-def to_remove(there, before, release, keep):
-    """The releases beyond `keep`: this one stays, then those that ran last, then the newest of the others."""
-    by_use = [name for name in reversed(before) if name in there and name != release]
-    by_age = [name for name in reversed(there) if name not in by_use and name != release]
-    staying = ([release] + by_use + by_age)[: max(keep, 1)]
+def to_remove(there, before, release, keep, needed=()):
+    """The releases beyond `keep`: this one stays, and what is needed, then those that ran last, then the newest."""
+    first = [release] + [name for name in needed if name != release]
+    by_use = [name for name in reversed(before) if name in there and name not in first]
+    by_age = [name for name in reversed(there) if name not in by_use and name not in first]
+    staying = (first + by_use + by_age)[: max(keep, len(first))]
     return [name for name in there if name not in staying]

@@ -79,6 +79,15 @@ def save(directory, files, directories):
             shutil.rmtree(working)
 
 
+def named(directory, words):
+    """Those of the words that a saved file holds; nothing without a snapshot."""
+    index = read_index(directory)
+    saved = [entry["was"] for entry in index["entries"]] if index else []
+    copies = [was["copy"] for was in saved if was is not None and "copy" in was]
+    contents = [_content(os.path.join(directory, copy)) for copy in copies]
+    return [word for word in words if any(word.encode("utf-8") in content for content in contents)]
+
+
 def differing(directory, index):
     """The paths that are not as they were saved."""
     found = [entry["path"] for entry in index["entries"] if not _is_as_saved(directory, entry)]

@@ -55,6 +55,11 @@ def packages(run, find):
     return found
 
 
+def tarball_unit(path="/etc/systemd/system/tomcat.service"):
+    """Whether this unit, which is a second name of a package's or nothing, runs what the role unpacked."""
+    return "\nExecStart=/opt/ha-pair/tomcat/" in (read_text(path) or "")
+
+
 def java_version(home):
     """The major version of a Java, 8 for 1.8; None when it does not tell."""
     text = read_text(os.path.join(home, "release")) or ""

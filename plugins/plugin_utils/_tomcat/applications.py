@@ -176,6 +176,10 @@ def _path(reader: Reader, place: str, given: object) -> str | None:
     if path is not None and not CONTEXT_PATH.fullmatch(path):
         reader.refuse(place, f"{shown(path)} is not a context path", cure)
         return None
+    if path == "/ROOT":
+        # Its descriptor would be ROOT.xml, which is that of "/".
+        reader.refuse(place, "/ROOT is Tomcat's own word for the root", 'give "/", or another context path')
+        return None
     return path
 
 

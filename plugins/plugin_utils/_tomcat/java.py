@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
 from collections.abc import Mapping
@@ -16,11 +17,15 @@ from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Re
 MINIMUM = {"9": 8, "10": 11, "11": 17}
 DEBIAN = {"11": (11, 17), "12": (17,), "13": (21, 25)}
 EL = {"7": (8, 11), "8": (8, 11, 17, 21), "9": (8, 11, 17, 21), "10": (21, 25)}
+# What their packages without a version bring. EL 9 is not among them: several there go by the name java-headless.
+DEBIAN_USUAL = {"11": 11, "12": 17, "13": 21}
+EL_USUAL = {"7": 8, "8": 8, "10": 21}
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 # The shell that starts Tomcat sees the options before Java does, and evaluates them.
 OPTION = re.compile(r"-[A-Za-z][A-Za-z0-9:_.,=+/@%^~-]*")
 SIZE = re.compile(r"([1-9][0-9]*)([kKmMgG])")
+FIRST_HEAP = re.compile(r"(?:-Xms|-XX:InitialHeapSize=|-XX:MinHeapSize=)([0-9]+)([kKmMgGtT]?)")
 # Of the machine's memory: as much as Java itself would take, and what leaves the system and the code their own.
 USUAL_SHARE, LARGEST_SHARE = 0.25, 0.8
 SMALLEST = 64
@@ -49,14 +54,30 @@ def read_java(
     needs_package: bool,
     platform: tuple[str, str, str],
     architecture: str,
-    found: t.Sequence[Mapping[str, t.Any]],
+    found: t.Sequence[Mapping[str, t.Any]] | None,
 ) -> Java | None:
-    """The Java to use; `found` is what the node has, each with `home`, `version`, and whether it is the `default`."""
+    """The Java to use.
+
+    `found` is what the node has, each with `home`, `version`, and whether it is the `default`; None: nobody looked.
+    """
     family, distribution, major = platform
     place = "tomcat_java_version"
     least = MINIMUM[tomcat]
+    available = (DEBIAN if family == "Debian" else EL).get(major, ())
+    fitting = [str(one) for one in available if one >= least]
     if given in (None, ""):
-        _default_is_new_enough(reader, place, tomcat, least, found)
+        usual_version = (DEBIAN_USUAL if family == "Debian" else EL_USUAL).get(major)
+        if any(entry.get("default") for entry in found or ()):
+            _default_is_new_enough(reader, place, tomcat, least, found or ())
+        elif needs_package and found is not None and usual_version is not None and usual_version < least:
+            reader.refuse(
+                place,
+                f"is empty, the Java of {distribution} {major} is {usual_version}, and Tomcat {tomcat} needs Java "
+                f"{least} or newer",
+                f"give tomcat_java_version: {' or '.join(json.dumps(one) for one in fitting)}"
+                if fitting
+                else f'install Java {least} on the node and give tomcat_java_version: "{least}", or take another Tomcat',
+            )
         usual = "/usr/lib/jvm/default-java" if family == "Debian" else "/usr/lib/jvm/jre"
         package = "default-jre-headless" if family == "Debian" else "java-headless"
         return Java(None, package, usual) if needs_package else Java(None, None, "")
@@ -66,10 +87,8 @@ def read_java(
     if number < least:
         reader.refuse(place, f"is {number}, and Tomcat {tomcat} needs Java {least} or newer", f'give "{least}" or more')
         return None
-    there = next((entry for entry in found if entry.get("version") == number), None)
-    available = (DEBIAN if family == "Debian" else EL).get(major, ())
+    there = next((entry for entry in found or () if entry.get("version") == number), None)
     if there is None and number not in available:
-        fitting = [str(one) for one in available if one >= least]
         reader.refuse(
             place,
             f"{distribution} {major} has no Java {number}, and the node has none installed",
@@ -122,6 +141,14 @@ def read_heap(reader: Reader, given: object, memory: int | None) -> int | None:
     return int(size)
 
 
+def _first_heap(option: str) -> float:
+    """With how many MiB the heap begins by this option; 0 for another one."""
+    match = FIRST_HEAP.fullmatch(option)
+    if match is None:
+        return 0
+    return int(match.group(1)) * {"": 2**-20, "k": 2**-10, "m": 1, "g": 2**10, "t": 2**20}[match.group(2).lower()]
+
+
 def read_options(reader: Reader, given: object, heap: int | None, version: int | None) -> tuple[str, ...]:
     """The options of the JVM, ours first; the last one of a kind wins."""
     place = "tomcat_jvm_options"
@@ -137,6 +164,10 @@ def read_options(reader: Reader, given: object, heap: int | None, version: int |
             )
         elif re.match(r"-Xmx|-XX:MaxHeapSize=|-XX:MaxRAM", option):
             reader.refuse(f"{place}[{index}]", f"{option} sets the heap", "give tomcat_heap")
+        elif heap and _first_heap(option) > heap:
+            reader.refuse(
+                f"{place}[{index}]", f"{option} is more than the heap of {heap}m", "give less, or a larger tomcat_heap"
+            )
         else:
             found.append(option)
     # A JVM without memory answers some requests and not others; its end is an event that keepalived is told of.

@@ -23,6 +23,7 @@ from .layout import Layout, installed_rivals, read_layout, read_tarball
 from .sessions import Sessions, check_wars, read_sessions
 
 DIRECTORY = "/var/lib/ha-pair/tomcat"
+TARBALL_UNIT = "/etc/systemd/system/tomcat.service"
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What has a variable of its own, or is the role's own word.
 RESERVED = {
@@ -63,6 +64,19 @@ class Selinux:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A URL that has to answer 200 once Tomcat has started, and how often it is asked for that, once in a second."""
+
+    place: str
+    url: str
+    tries: int
+
+
+# Tomcat answers once all applications have started; these may do more at their first request.
+APPLICATION_TRIES = 10
+
+
+@dataclass(frozen=True)
 class Model:
     """Everything that the templates print and the tasks do. It holds the passwords of the variables."""
 
@@ -86,6 +100,7 @@ class Model:
     hosts: tuple[str, ...]
     health_url: str
     ready_timeout: int
+    asked: tuple[Asked, ...]
     selinux: Selinux
 
     def to_dict(self) -> dict[str, t.Any]:
@@ -121,6 +136,8 @@ def build_tomcat(
     java: Java | None = None
     if layout is not None and platform is not None:
         rivals(reader, node_name, layout, seen.get("packages", {}))
+        if layout.package is not None and seen.get("tarball_unit"):
+            _refuse_unit_of_tarball(reader, node_name, layout.package)
         java = read_java(
             reader,
             given["java_version"],
@@ -128,7 +145,7 @@ def build_tomcat(
             needs_package=layout.package is None,
             platform=platform,
             architecture=str(facts.get("architecture", "")),
-            found=seen.get("java", []),
+            found=seen.get("java"),
         )
     heap = read_heap(reader, given["heap"], seen.get("memory"))
     options = read_options(reader, given["jvm_options"], heap, java.version if java else None)
@@ -196,6 +213,14 @@ def build_tomcat(
         hosts=hosts,
         health_url=health,
         ready_timeout=timeout,
+        asked=(
+            Asked("tomcat_health_url", health, timeout),
+            *(
+                Asked(f"tomcat_applications.{one.name}.health", one.health_url, APPLICATION_TRIES)
+                for one in applications
+                if one.health_url
+            ),
+        ),
         selinux=labels,
     )
 
@@ -223,6 +248,17 @@ def rivals(reader: Reader, node: str, layout: Layout, packages: Mapping[str, t.A
             f"remove {rival} on one node while the peer serves"
             + (f', or give tomcat_version: "{other}"' if layout.package else ", or leave tomcat_tarball out"),
         )
+
+
+def _refuse_unit_of_tarball(reader: Reader, node: str, package: str) -> None:
+    """It counts for systemd in place of the package's, and the Tomcat of the tarball would go on without a word."""
+    reader.refuse(
+        "tomcat_tarball",
+        f"is left out, so that {node} gets the package {package}, and {TARBALL_UNIT} of the node runs a tarball's Tomcat",
+        'run "systemctl disable --now tomcat.service" on one node while the peer serves, remove '
+        f"{TARBALL_UNIT} and {TARBALL_UNIT}.d/ha-pair-tomcat.conf, run \"systemctl daemon-reload\" and deploy that node; "
+        "or give tomcat_tarball again",
+    )
 
 
 def _port_is_free(
