@@ -76,7 +76,7 @@ def read_java(
                 f"{least} or newer",
                 f"give tomcat_java_version: {' or '.join(json.dumps(one) for one in fitting)}"
                 if fitting
-                else f'install Java {least} on the node and give tomcat_java_version: "{least}", or take another Tomcat',
+                else f'install one and give tomcat_java_version: "{least}", or take another Tomcat',
             )
         usual = "/usr/lib/jvm/default-java" if family == "Debian" else "/usr/lib/jvm/jre"
         package = "default-jre-headless" if family == "Debian" else "java-headless"

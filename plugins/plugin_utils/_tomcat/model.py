@@ -254,9 +254,9 @@ def _refuse_unit_of_tarball(reader: Reader, node: str, package: str) -> None:
     """It counts for systemd in place of the package's, and the Tomcat of the tarball would go on without a word."""
     reader.refuse(
         "tomcat_tarball",
-        f"is left out, so that {node} gets the package {package}, and {TARBALL_UNIT} of the node runs a tarball's Tomcat",
+        f"is left out, so {node} is to get the package {package}, and its {TARBALL_UNIT} runs a tarball's Tomcat",
         'run "systemctl disable --now tomcat.service" on one node while the peer serves, remove '
-        f"{TARBALL_UNIT} and {TARBALL_UNIT}.d/ha-pair-tomcat.conf, run \"systemctl daemon-reload\" and deploy that node; "
+        f'{TARBALL_UNIT} and {TARBALL_UNIT}.d/ha-pair-tomcat.conf, run "systemctl daemon-reload" and deploy that node; '
         "or give tomcat_tarball again",
     )
 

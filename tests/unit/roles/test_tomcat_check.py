@@ -122,6 +122,18 @@ def test_it_says_what_it_would_do(said: str, task: str) -> None:
     assert "changed: [localhost]" in block, block[:1500] or f"no task {task}"
 
 
+def test_it_is_declared_up_by_the_url_that_counts_when_it_starts(said: str) -> None:
+    order = [
+        said.index(f"{name}] ")
+        for name in (
+            "Activate | Keep what ran and answered",
+            "Configure | Write the unit that declares the service up and down, and bind it to the service",
+            "Activate | Note what ran, and remove what is too old",
+        )
+    ]
+    assert order == sorted(order)
+
+
 def test_nothing_was_done(said: str) -> None:
     assert "failed=0" in said
     assert not Path("/var/lib/ha-pair/tomcat/shop").exists()

@@ -48,6 +48,12 @@ TARBALL = {
     "tomcat_tarball": {"path": "/srv/apache-tomcat-9.0.98.tar.gz", "checksum": f"sha256:{'fedcba9876543210' * 4}"},
     "tomcat_java_version": "",
 }
+(KEPT,) = [
+    task["duplex.ha_pair.file_snapshot"]["files"].strip().removeprefix("{{").removesuffix("}}").replace("\n", " ")
+    for task in yaml.safe_load((ROOT / "roles/tomcat/tasks/activate.yml").read_text(encoding="utf-8"))
+    if "duplex.ha_pair.file_snapshot" in task
+]
+"""What an activation keeps before it changes anything, as a template."""
 EL7 = {"os_family": "RedHat", "distribution": "CentOS", "distribution_major_version": "7"}
 
 
@@ -65,7 +71,8 @@ def tasks(facts: dict[str, str]) -> list[dict[str, t.Any]]:
             "name": "Print",
             "ansible.builtin.copy": {
                 "content": "{{ {'files': __tomcat_wanted_files, 'directories': __tomcat_wanted_directories,"
-                " 'absent': __tomcat_absent_files, 'active': __tomcat_active_entry} | to_json }}",
+                " 'absent': __tomcat_absent_files, 'active': __tomcat_active_entry, 'ran': __tomcat_ran_entry,"
+                f" 'kept': {KEPT}}} | to_json }}}}",
                 "dest": "{{ printed }}",
                 "mode": "0600",
             },
@@ -212,6 +219,27 @@ def test_the_drop_in_of_the_packages_own_unit(printed: dict[str, t.Any]) -> None
 def test_the_mark_changes_with_every_file(printed: dict[str, t.Any]) -> None:
     assert printed["active"]["path"] == "/var/lib/ha-pair/tomcat/.active"
     assert printed["active"]["mode"] == "0600"
+
+
+def test_what_is_kept_before_an_activation(printed: dict[str, t.Any]) -> None:
+    assert {
+        *(entry["path"] for entry in printed["files"]),
+        "/var/lib/ha-pair/tomcat/.active",
+        "/var/lib/ha-pair/tomcat/.ran",
+        # Else a release whose proof failed would be the one before.
+        "/var/lib/ha-pair/tomcat/shop/.history.json",
+        # By what Tomcat is declared up.
+        "/etc/systemd/system/ha-pair-track-tomcat.service",
+        "/etc/systemd/system/tomcat.service.d/ha-pair.conf",
+    } == set(printed["kept"])
+
+
+def test_what_ran_is_noted(printed: dict[str, t.Any]) -> None:
+    assert printed["ran"]["path"] == "/var/lib/ha-pair/tomcat/.ran"
+    assert json.loads(printed["ran"]["content"]) == {
+        "asked": [{"place": "tomcat_health_url", "url": "http://127.0.0.1:8080/ha-pair/health", "tries": 90}],
+        "jars": [],
+    }
 
 
 def test_a_tarball_has_a_unit_of_its_own(tmp_path: Path) -> None:

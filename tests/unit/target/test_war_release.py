@@ -17,6 +17,8 @@ import zipfile
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
 from ansible_collections.duplex.ha_pair.plugins.module_utils._tomcat import archive, releases, snapshot, survey
 
+from module_runs import ModuleRun, needs_ansible
+
 __metaclass__ = type
 
 OLDEST, OLD, NEW = "a" * 16, "b" * 16, "c" * 16
@@ -62,6 +64,24 @@ class ArchiveTest(InDirectory):
         self.assertEqual(stat.S_IMODE(os.stat(self.path("new", "index.html")).st_mode), 0o640)
         self.assertEqual(stat.S_IMODE(os.stat(self.path("new", "WEB-INF")).st_mode), 0o750)
         self.assertEqual(sorted(os.listdir(self.directory)), ["new", "x.war"])
+
+    def test_everything_is_on_the_disk_before_it_appears(self):
+        synced, fsync, rename = [], os.fsync, os.rename
+
+        def note(descriptor):
+            synced.append(os.readlink("/proc/self/fd/%d" % descriptor))
+            fsync(descriptor)
+
+        def move(source, target):
+            self.assertEqual(sorted(path[len(source):] for path in synced), ["", "/WEB-INF", "/WEB-INF/web.xml"])
+            rename(source, target)
+
+        os.fsync, os.rename = note, move
+        try:
+            archive.unpack(self.war([("WEB-INF/web.xml", b"<web-app/>")]), self.path("new"))
+        finally:
+            os.fsync, os.rename = fsync, rename
+        self.assertEqual(synced[-1], os.path.realpath(self.directory))
 
     def test_a_file_keeps_the_time_of_the_archive(self):
         path = self.path("x.war")
@@ -157,6 +177,12 @@ class ReleasesTest(InDirectory):
         self.assertEqual(releases.to_remove(there, [], OLDEST, 1), [OLD, NEW])
         self.assertEqual(releases.to_remove(there, [OLD, NEW], NEW, 5), [])
 
+    def test_what_is_needed_to_go_back_stays(self):
+        there = [OLDEST, OLD, NEW]
+        # OLD has run and was never proved; OLDEST ran before.
+        self.assertEqual(releases.to_remove(there, [OLDEST, OLD, NEW], NEW, 2, [OLDEST]), [OLD])
+        self.assertEqual(releases.to_remove(there, [OLDEST, OLD, NEW], NEW, 1, [OLDEST, NEW]), [OLD])
+
 
 class SnapshotTest(InDirectory):
     def test_files_come_back_with_mode_and_those_that_were_not_there_go(self):
@@ -192,8 +218,31 @@ class SnapshotTest(InDirectory):
         for name in os.listdir(self.path("before")):
             self.assertEqual(stat.S_IMODE(os.stat(self.path("before", name)).st_mode), 0o600)
 
+    def test_it_tells_what_it_names(self):
+        path = self.write("shop.xml", b'<Context docBase="/apps/shop/' + OLD.encode("ascii") + b'">')
+        snapshot.save(self.path("before"), [path, self.path("missing")], [])
+        self.write("shop.xml", b'<Context docBase="/apps/shop/' + NEW.encode("ascii") + b'">')
+        words = ["/apps/shop/" + name for name in (OLDEST, OLD, NEW)]
+        self.assertEqual(snapshot.named(self.path("before"), words), ["/apps/shop/" + OLD])
+        self.assertEqual(snapshot.named(self.path("none"), words), [])
+
     def test_without_one_there_is_none(self):
         self.assertEqual(snapshot.read_index(self.directory), None)
+
+
+@needs_ansible
+class ModuleTest(InDirectory, ModuleRun):
+    def test_what_ran_before_stays_until_the_next_one_is_proved(self):
+        # OLD was noted, and that it answered was not: what OLDEST ran by is still what is gone back to.
+        for name in (OLDEST, OLD, NEW):
+            os.makedirs(self.path("shop", name))
+        releases.write_history(self.path("shop"), [OLDEST, OLD])
+        descriptor = self.write("shop.xml", self.path("shop", OLDEST).encode("utf-8"))
+        snapshot.save(self.path(".before"), [descriptor], [])
+        given = {"name": "shop", "directory": self.directory, "release": NEW, "state": "ran"}
+        found = self.run_named("war_release", dict(given, snapshot=self.path(".before")))
+        self.assertEqual((found["removed"], found["previous"]), ([OLD], OLDEST))
+        self.assertEqual(releases.present(self.path("shop")).count(OLDEST), 1)
 
 
 class SurveyTest(InDirectory):
@@ -209,6 +258,13 @@ class SurveyTest(InDirectory):
         self.assertEqual(survey.packages(run, lambda name: True), {"tomcat10": "10.1.34-1"})
         self.assertEqual(survey.packages(run, lambda name: None), {})
         self.assertEqual(asked, ["dpkg-query", "dpkg-query", "rpm"])
+
+    def test_the_unit_of_a_tarball(self):
+        ours = self.write("ours", b"[Service]\nExecStart=/opt/ha-pair/tomcat/%s/bin/catalina.sh run\n" % OLD.encode())
+        packages = self.write("packages", b"[Service]\nExecStart=/usr/libexec/tomcat/server start\n")
+        os.symlink(packages, self.path("alias"))
+        found = [survey.tarball_unit(path) for path in (ours, self.path("alias"), self.path("missing"))]
+        self.assertEqual(found, [True, False, False])
 
     def java(self, name, release=None):
         os.makedirs(self.path(name, "bin"))

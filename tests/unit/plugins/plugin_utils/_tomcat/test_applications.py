@@ -110,6 +110,10 @@ def test_a_rollback_of_which_nothing_is_known_yet(tomcat: Tomcat) -> None:
         ),
         ([app(path="shop")], f"tomcat_applications[0].path: 'shop' is not a context path; {PATH_CURE}"),
         ([app(path="/shop/")], f"tomcat_applications[0].path: '/shop/' is not a context path; {PATH_CURE}"),
+        (
+            [app(path="/ROOT")],
+            'tomcat_applications[0].path: /ROOT is Tomcat\'s own word for the root; give "/", or another context path',
+        ),
         ([app(path="/../etc")], f"tomcat_applications[0].path: '/../etc' is not a context path; {PATH_CURE}"),
         ([{"name": "shop", "war": WAR}], f"tomcat_applications[0].path: is missing; {PATH_CURE}"),
         (

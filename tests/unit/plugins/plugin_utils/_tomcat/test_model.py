@@ -247,6 +247,37 @@ def test_a_node_without_facts(tomcat: Tomcat) -> None:
     assert tomcat.refusals() == ["node-a: has no facts; gather facts of this host before the role (gather_facts: true)"]
 
 
+def test_a_tarball_does_not_give_way_to_a_package(tomcat: Tomcat) -> None:
+    tomcat.survey = {"tarball_unit": True}
+    assert tomcat.refusals() == [
+        "tomcat_tarball: is left out, so node-a is to get the package tomcat10, and its "
+        "/etc/systemd/system/tomcat.service runs a tarball's Tomcat; run "
+        '"systemctl disable --now tomcat.service" on one '
+        "node while the peer serves, remove /etc/systemd/system/tomcat.service and "
+        '/etc/systemd/system/tomcat.service.d/ha-pair-tomcat.conf, run "systemctl daemon-reload" and deploy that node; '
+        "or give tomcat_tarball again"
+    ]
+    assert tomcat.build(tarball=TARBALL).layout.tarball is not None
+
+
+def test_what_is_asked_once_it_has_started(tomcat: Tomcat) -> None:
+    applications = [
+        {
+            "name": name,
+            "path": f"/{name}",
+            "url": "https://example.com/a.war",
+            "checksum": "sha256:" + "ab" * 32,
+            **more,
+        }
+        for name, more in (("shop", {"health": "/health"}), ("plain", {}))
+    ]
+    asked = tomcat.build(applications=applications, port=8081, ready_timeout=60).to_dict()["asked"]
+    assert asked == [
+        {"place": "tomcat_health_url", "url": "http://127.0.0.1:8080/ha-pair/health", "tries": 60},
+        {"place": "tomcat_applications.shop.health", "url": "http://127.0.0.1:8081/shop/health", "tries": 10},
+    ]
+
+
 def test_the_other_tomcat_of_el_10_is_not_replaced(on: Other) -> None:
     node = on("Rocky", "10")
     node.survey = {"packages": {"tomcat9": "9.0.95"}}
@@ -292,6 +323,14 @@ def test_what_the_kernel_attributes_to_nobody_is_no_reason(tomcat: Tomcat) -> No
     assert tomcat.build().port == 8080
 
 
+@pytest.mark.parametrize("option", ["-Xms2g", "-XX:InitialHeapSize=1073741825", "-XX:MinHeapSize=513M"])
+def test_a_heap_that_begins_larger_than_it_may_get(tomcat: Tomcat, option: str) -> None:
+    assert tomcat.refusals(heap="512m", jvm_options=[option]) == [
+        f"tomcat_jvm_options[0]: {option} is more than the heap of 512m; give less, or a larger tomcat_heap"
+    ]
+    assert "-Xms512m" in tomcat.build(heap="512m", jvm_options=["-Xms512m"]).options
+
+
 def test_a_heap_larger_than_the_memory(tomcat: Tomcat) -> None:
     tomcat.survey = {"memory": 2000}
     assert tomcat.refusals(heap="2g") == [
@@ -313,6 +352,50 @@ def test_java_too_old_for_the_tomcat(on: Other) -> None:
         "tomcat_java_version: the node's Java is 11 (/usr/lib/jvm/default-java), and Tomcat 11 needs Java 17 or newer; "
         'give tomcat_java_version: "17" or more'
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "major", "wanted", "words"),
+    [
+        (
+            "Debian",
+            "11",
+            "11",
+            "is empty, the Java of Debian 11 is 11, and Tomcat 11 needs Java 17 or newer; give tomcat_java_version: "
+            '"17"',
+        ),
+        (
+            "CentOS",
+            "7",
+            "10",
+            'is empty, the Java of CentOS 7 is 8, and Tomcat 10 needs Java 11 or newer; give tomcat_java_version: "11"',
+        ),
+        (
+            "Rocky",
+            "8",
+            "10",
+            "is empty, the Java of Rocky 8 is 8, and Tomcat 10 needs Java 11 or newer; give tomcat_java_version: "
+            '"11" or "17" or "21"',
+        ),
+        (
+            "CentOS",
+            "7",
+            "11",
+            "is empty, the Java of CentOS 7 is 8, and Tomcat 11 needs Java 17 or newer; install one and give "
+            'tomcat_java_version: "17", or take another Tomcat',
+        ),
+    ],
+)
+def test_the_java_that_a_bare_node_would_get_is_too_old(
+    on: Other, name: str, major: str, wanted: str, words: str
+) -> None:
+    node = on(name, major)
+    tarball = {"path": "/srv/tomcat.tar.gz", "checksum": f"sha256:{DIGEST}"}
+    # Nobody has looked at the node, and it may have another one.
+    assert node.build(tarball=tarball, version=wanted).java.version is None
+    node.survey = {"java": []}
+    assert node.refusals(tarball=tarball, version=wanted) == [f"tomcat_java_version: {words}"]
+    assert node.build(tarball=tarball, version="9").java.version is None
 
 
 def test_a_java_that_there_is_not(on: Other) -> None:
