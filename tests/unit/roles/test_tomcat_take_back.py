@@ -134,6 +134,13 @@ def test_a_start_finds_its_own_jars_and_what_ran_before_lies_aside(tmp_path: Pat
     assert "changed=0" in said
 
 
+def test_the_first_start_finds_its_jars(tmp_path: Path) -> None:
+    lay(tmp_path, f"{NEW}.aside", "tomcat-own.jar")
+    code, said = run(tmp_path, [role("sessions_activate")], {"__tomcat_jars_wanted": [str(tmp_path / "lib" / NEW)]})
+    assert code == 0, said
+    assert jars(tmp_path) == {NEW: "b", "tomcat-own.jar": "w"}
+
+
 def snapshot(where: Path, *files: Path) -> dict[str, t.Any]:
     return {
         "name": "Keep them",
