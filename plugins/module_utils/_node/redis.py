@@ -16,6 +16,7 @@ from .errors import NodeError
 __metaclass__ = type
 
 _LONGEST = 1024 * 1024
+_NO_HISTORY = "0" * 40
 _clock = getattr(time, "monotonic", time.time)
 
 
@@ -50,6 +51,7 @@ def replication(info):
     """What INFO says of a server's part: role, version, uptime, offset, and for a replica of whom, and how it is.
 
     `synced`: it has had its primary's data since it was started, and goes on from there or went on until it was lost.
+    `histories`: the streams of changes that it has gone through; offsets compare only where one is shared.
     """
     if info.get("role") not in ("master", "slave"):
         raise RedisError("INFO says nothing of a role; see whether that is Redis or Valkey")
@@ -60,6 +62,10 @@ def replication(info):
         "uptime": _number(info.get("uptime_in_seconds")),
         "loading": info.get("loading") == "1",
         "offset": _number(info.get("master_repl_offset" if primary else "slave_repl_offset")),
+        "histories": sorted(
+            {info.get("master_replid"), info.get("master_replid2")} - {None, "", _NO_HISTORY}
+        ),
+        "keys": sum(_number(value.partition("keys=")[2].partition(",")[0]) for value in _databases(info)),
         "replicas": [],
         "of": None,
         "link": None,
@@ -73,10 +79,15 @@ def replication(info):
         return found
     found["of"] = "%s:%s" % (info.get("master_host"), info.get("master_port"))
     found["link"] = info.get("master_link_status") == "up" and info.get("master_sync_in_progress") != "1"
-    # -1: there has never been a link.
+    # There has never been a link: -1, or before Redis 6.2.2 the seconds since 1970.
     down = _number(info.get("master_link_down_since_seconds"), -1)
-    found["synced"] = found["link"] or (down >= 0 and info.get("master_sync_in_progress") != "1")
+    had = 0 <= down <= found["uptime"]
+    found["synced"] = found["link"] or (had and info.get("master_sync_in_progress") != "1")
     return found
+
+
+def _databases(info):
+    return [value for name, value in info.items() if name.startswith("db") and name[2:].isdigit()]
 
 
 def _number(text, otherwise=0):

@@ -4,9 +4,20 @@
 """ha-pair-redis-role: keeps one Redis of a pair primary, by preference where the VIP is.
 
 It reconciles: each time it looks at the VIP, at its own Redis and at its peer's, and does what takes the three a step
-nearer. Whoever has more of the data goes before whoever has the VIP, so a node that comes back empty first gets the
-data and then the role. Two nodes are no quorum: cut off from each other, both may be primary, as both may own the VIP.
-It ends when they meet, and is said: the one on which less was written gives way, and what was written there is lost.
+nearer. Whoever has newer data goes before whoever has the VIP, so a node that comes back empty first gets the data and
+then the role.
+
+Whose data are newer is in the data. Redis forgets its offsets when it starts from its append-only file, so each primary
+writes a key, MARK: which primary of the pair it is, counted, and its place. It is replicated, kept and lost with the data
+that it speaks of. When nobody is primary, the later mark goes first. Where both have the same one, the node that it
+names does: it has all that the other one got from it, and maybe more. Where that says nothing, because no mark was ever
+written or both were promoted from the same one, data of this life go before those of an earlier one, then the larger
+offset, then the VIP, then who is named first.
+
+Two nodes are no quorum: cut off from each other, both may be primary, as both may own the VIP. It ends when they meet,
+and is said: the one on which less was written gives way, and what was written there is lost. That can be told as long as
+neither was restarted meanwhile, because they count on from where they parted. Otherwise the earlier mark gives way, and
+with equal ones whoever has not got the VIP; when neither has it both do, and what holds for two replicas decides.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -35,7 +46,10 @@ BOOT_WAIT = 20.0
 # For how long writes wait at most while the role is handed over (ms): a replica says once in a second what it has.
 HANDOVER = 2000
 
-PROMOTE, FOLLOW, HANDOVER_TO_US = "promote", "follow", "hand over"
+# The key by which both know whose data are newer: which primary of the pair this is, and where it is.
+MARK = "ha-pair:generation"
+
+PROMOTE, FOLLOW, HANDOVER_TO_US, WRITE_MARK = "promote", "follow", "hand over", "write " + MARK
 MASTER, BACKUP = "MASTER", "BACKUP"
 _NEEDED = ("instance", "own", "peer", "port", "password", "first")
 
@@ -63,15 +77,31 @@ def vrrp_state(text, instance, boot_id):
     return None if word == state.UNKNOWN_STATE else word
 
 
-def decide(vrrp, own, peer, away, first, peer_place):
-    """(what to do or None, why). `own` and `peer`: what replication() says, None when there is no answer.
+def read_mark(text):
+    """(which primary of the pair wrote this, its place); (0, None) when none did."""
+    number, _space, place = (text or "").partition(" ")
+    return (int(number), place) if number.isdigit() and place else (0, None)
+
+
+def look(server):
+    """What a server says of its part, and its mark."""
+    found = server.status()
+    # While it reads its data it has no mark to show, and nothing is decided.
+    found["generation"], found["named"] = (0, None) if found["loading"] else read_mark(server.command("GET", MARK))
+    return found
+
+
+def decide(vrrp, own, peer, away, first, place, peer_place):
+    """(what to do or None, why). `own` and `peer`: what look() says, None when there is no answer.
 
     `away`: for how long the peer has not answered (s); `first`: this node is named first, which decides last of all.
     """
     if own is None or own["loading"]:
         return None, "our Redis does not answer yet"
     if own["role"] == "primary":
-        return _as_primary(vrrp, own, peer)
+        if peer is not None and peer["role"] == "primary" and not peer["loading"]:
+            return _two_primaries(vrrp, own, peer)
+        return (None if own["named"] == place else WRITE_MARK), "primary"
     if peer is None:
         return _alone(vrrp, own, away)
     if peer["loading"]:
@@ -84,6 +114,22 @@ def decide(vrrp, own, peer, away, first, peer_place):
         if not own["link"]:
             return None, "the VIP is here, and our Redis has not got the peer's data yet"
         return HANDOVER_TO_US, "the VIP is here, and our Redis has all of the peer's data"
+    return _two_replicas(vrrp, own, peer, first, place, peer_place)
+
+
+def _two_replicas(vrrp, own, peer, first, place, peer_place):
+    if own["generation"] != peer["generation"]:
+        if own["generation"] < peer["generation"]:
+            return None, "nobody is primary, and the peer has the data of a later primary"
+        return PROMOTE, "nobody is primary, and we have the data of a later primary than the peer"
+    if own["named"] == peer["named"] and own["named"] in (place, peer_place):
+        if own["named"] == peer_place:
+            return None, "nobody is primary, and the peer was it last"
+        return PROMOTE, "nobody is primary, and we were it last"
+    if own["synced"] != peer["synced"]:
+        if peer["synced"]:
+            return None, "nobody is primary, and our data are older than the peer's"
+        return PROMOTE, "nobody is primary, and the peer's data are older than ours"
     if own["offset"] != peer["offset"]:
         if own["offset"] < peer["offset"]:
             return None, "nobody is primary, and the peer has more of the data"
@@ -93,15 +139,23 @@ def decide(vrrp, own, peer, away, first, peer_place):
     return None, "nobody is primary, and the peer has the VIP or is named first"
 
 
-def _as_primary(vrrp, own, peer):
-    if peer is None or peer["role"] != "primary":
-        return None, "primary"
+def _two_primaries(vrrp, own, peer):
+    parted = set(own["histories"]) & set(peer["histories"])
+    stays = None, "problem: the peer's Redis is primary as well, and is to give way"
+    lost = "what was written here alone is lost"
     # They count on from where they parted: the one that was frozen, or that no client could reach, is behind.
-    if own["offset"] < peer["offset"]:
-        return FOLLOW, "problem: both were primary, and the peer has more; what was written here alone is lost"
-    if own["offset"] == peer["offset"] and vrrp not in (None, MASTER):
-        return FOLLOW, "problem: both were primary, and the peer has the VIP"
-    return None, "problem: the peer's Redis is primary as well, and is to give way"
+    if parted and own["offset"] != peer["offset"]:
+        if own["offset"] > peer["offset"]:
+            return stays
+        return FOLLOW, "problem: both were primary, and the peer has more; %s" % lost
+    if own["generation"] != peer["generation"]:
+        if own["generation"] > peer["generation"]:
+            return stays
+        return FOLLOW, "problem: both were primary, and the peer became it later; %s" % lost
+    if vrrp == MASTER:
+        return stays
+    # Whether the peer has it cannot be known here; two that give way at once keep their data.
+    return FOLLOW, "problem: both were primary, and the VIP is not here; %s" % lost
 
 
 def _alone(vrrp, own, away):
@@ -126,7 +180,8 @@ class Follower(object):
 
     def __init__(self, settings, world):
         self._settings, self._world = settings, world
-        self._since, self._said, self._asked = None, None, None
+        self._since, self._said, self._asked, self._decided = None, None, None, None
+        self._generation = 0
 
     def step(self):
         """Look once, and do at most one thing. Returns what was done."""
@@ -137,12 +192,24 @@ class Follower(object):
             self._since = None
         elif self._since is None:
             self._since = now
-        place = "%s:%d" % (settings["peer"], settings["port"])
+        place, peer_place = ("%s:%d" % (settings[whose], settings["port"]) for whose in ("own", "peer"))
         away = 0.0 if self._since is None else now - self._since
-        action, why = decide(self._world.vrrp(), own, peer, away, settings["first"], place)
+        action, why = decide(self._world.vrrp(), own, peer, away, settings["first"], place, peer_place)
+        # Also when somebody empties Redis, marks go on from the last one: the peer may have kept that.
+        seen = [server["generation"] for server in (own, peer) if server is not None and server["role"] is not None]
+        self._generation = max([self._generation] + seen)
+        decided, self._decided = self._decided, action
+        if action == PROMOTE and peer is not None and decided != PROMOTE:
+            # While a primary hands over, both are replicas for a moment.
+            return None
+        doing = action
         try:
             if action == PROMOTE:
                 self._world.tell("127.0.0.1", "REPLICAOF", "NO", "ONE")
+                doing = WRITE_MARK
+            if action in (PROMOTE, WRITE_MARK):
+                # One that takes no writes now, for lack of memory or of a replica, refuses; the next look tries again.
+                self._world.tell("127.0.0.1", "SET", MARK, "%d %s" % (self._generation + 1, place))
             elif action == FOLLOW:
                 self._world.tell("127.0.0.1", "REPLICAOF", settings["peer"], settings["port"])
             elif action == HANDOVER_TO_US:
@@ -154,10 +221,11 @@ class Follower(object):
                 self._world.tell(settings["peer"], *words)
         except RedisError as exc:
             # One that is older than 6.2 cannot; its clients find the primary where it is.
-            self._say("problem: cannot %s: %s" % (action, exc))
+            self._say("problem: cannot %s: %s" % (doing, exc))
             return None
         refused = refusal or other_refusal
-        self._say("problem: %s" % refused if refused else "%s: %s" % (action, why) if action else why)
+        told = action and action != WRITE_MARK
+        self._say("problem: %s" % refused if refused else "%s: %s" % (action, why) if told else why)
         return action
 
     def _ask(self, address):
@@ -187,7 +255,7 @@ class World(object):
         return vrrp_state(read_text(path), self._settings["instance"], self._boot_id)
 
     def ask(self, address):
-        return self._with(address, lambda server: server.status())
+        return self._with(address, look)
 
     def tell(self, address, *words):
         return self._with(address, lambda server: server.command(*words))

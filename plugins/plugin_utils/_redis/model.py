@@ -96,6 +96,9 @@ def build_redis(
         APPEND_ONLY,
         "leave it out for everysec, which loses a second at most",
     )
+    if writes == "none" and word in (PRIMARY, REPLICA):
+        what = f"is none, and with redis_role: {word} a restart of the primary empties both nodes"
+        reader.refuse(f"{node}: redis_append_only", what, "give everysec, or redis_role: follow on both")
     memory = _maxmemory(reader, f"{node}: redis_maxmemory", maxmemory)
     least = reader.integer(
         f"{node}: redis_min_replicas_to_write",
