@@ -100,7 +100,9 @@ _value:
       type: list
       elements: str
     replica_of:
-      description: Whose replica it is when it starts, address and port; nothing for a primary.
+      description: >-
+        Whose replica it is when it starts, address and port; nothing for a primary, and with V(follow) a place where
+        nobody is.
       type: list
       elements: raw
     first:

@@ -12,7 +12,8 @@ writes a key, MARK: which primary of the pair it is, counted, and its place. It 
 that it speaks of. When nobody is primary, the later mark goes first. Where both have the same one, the node that it
 names does: it has all that the other one got from it, and maybe more. Where that says nothing, because no mark was ever
 written or both were promoted from the same one, data of this life go before those of an earlier one, then the larger
-offset, then the VIP, then who is named first.
+offset, then the VIP, then who is named first. Each Redis starts as the replica of nobody, and follows a primary only
+when that has the same mark or a later one; otherwise it becomes primary as well, and the other one gives way.
 
 Two nodes are no quorum: cut off from each other, both may be primary, as both may own the VIP. It ends when they meet,
 and is said: the one on which less was written gives way, and what was written there is lost. That can be told as long as
@@ -108,6 +109,8 @@ def decide(vrrp, own, peer, away, first, place, peer_place):
         return None, "the peer's Redis reads its data"
     if peer["role"] == "primary":
         if own["of"] != peer_place:
+            if own["generation"] > peer["generation"]:
+                return PROMOTE, "the peer is primary with older data than ours"
             return FOLLOW, "the peer is primary, and we follow %s" % own["of"]
         if vrrp != MASTER:
             return None, "replica of the peer"
@@ -200,7 +203,7 @@ class Follower(object):
         self._generation = max([self._generation] + seen)
         decided, self._decided = self._decided, action
         if action == PROMOTE and peer is not None and decided != PROMOTE:
-            # While a primary hands over, both are replicas for a moment.
+            # While a primary hands over, both are replicas for a moment; while one is promoted, its mark is the old one.
             return None
         doing = action
         try:

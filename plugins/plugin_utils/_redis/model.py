@@ -26,6 +26,8 @@ LOGIN_CURE = 'give 16 or more letters, digits and signs such as those of "openss
 MEMORY_CURE = "give megabytes or gigabytes such as 256mb, or leave it out"
 
 LEAST_LOGIN = 16
+NOWHERE = ("127.0.0.1", 1)
+"""Where no Redis is: a replica of that one keeps what it has."""
 # Nothing that a configuration file or a URL would read as anything else.
 LOGIN = re.compile(r"[A-Za-z0-9!#$%&()*+,./:;<=>?@^_`{|}~-]+")
 MEMORY = re.compile(r"[1-9][0-9]*(?:mb|gb|m|g)", re.IGNORECASE)
@@ -35,8 +37,9 @@ MEMORY = re.compile(r"[1-9][0-9]*(?:mb|gb|m|g)", re.IGNORECASE)
 class Model:
     """Everything that the templates print, the tasks install and `verify` expects.
 
-    `replica_of`: whose replica it is when it starts, as (address, port); with `follow` each starts as the other's, and
-    becomes primary when it is known to have the data. `sources`: who may use the port.
+    `replica_of`: whose replica it is when it starts, as (address, port). With `follow` that is nobody's: as the other
+    one's it would throw its data away for whatever the other one has, before anybody could tell whose are newer.
+    `sources`: who may use the port.
     """
 
     role: str
@@ -118,7 +121,7 @@ def build_redis(
         peer_address=other,
         port=int(number or 0),
         bind=("127.0.0.1", own),
-        replica_of=None if word == PRIMARY else (other, int(number or 0)),
+        replica_of={PRIMARY: None, REPLICA: (other, int(number or 0))}.get(str(word), NOWHERE),
         first=next(iter(known)) == node,
         instance=name,
         sources=tuple(dict.fromkeys((other, *sources))),

@@ -129,11 +129,21 @@ class RedisTest(unittest.TestCase):
         self.assertEqual((found["role"], found["of"], found["offset"]), ("replica", "192.0.2.11:6379", 400))
         self.assertTrue(found["link"] and found["synced"])
 
+    def test_reads_the_histories_and_how_many_keys_there_are(self):
+        text = PRIMARY_INFO + "master_replid:%s\r\nmaster_replid2:%s\r\ndb0:keys=3,expires=1\r\ndb12:keys=4\r\n"
+        found = redis.replication(redis.parse_info(text % ("a" * 40, "0" * 40)))
+        self.assertEqual((found["histories"], found["keys"]), (["a" * 40], 7))
+        found = redis.replication(redis.parse_info(PRIMARY_INFO))
+        self.assertEqual((found["histories"], found["keys"]), ([], 0))
+
     def test_tells_a_replica_that_has_data_from_one_that_waits_for_them(self):
         down = REPLICA_INFO.replace("status:up", "status:down")
         table = [
             (down + "master_link_down_since_seconds:3\r\n", True),
             (down + "master_link_down_since_seconds:-1\r\n", False),
+            # Redis before 6.2.2, which never had a link: since 1970. And no link is older than its server.
+            (down + "master_link_down_since_seconds:1700000000\r\n", False),
+            (down + "master_link_down_since_seconds:7\r\n", True),
             (down.replace("in_progress:0", "in_progress:1") + "master_link_down_since_seconds:3\r\n", False),
         ]
         for text, synced in table:
@@ -146,20 +156,28 @@ class RedisTest(unittest.TestCase):
         self.assertEqual(str(caught.exception), "INFO says nothing of a role; see whether that is Redis or Valkey")
 
 
-def primary(offset=100):
-    return {"role": "primary", "loading": False, "offset": offset, "of": None, "link": None, "synced": True}
+OURS = "192.0.2.11:6379"
 
 
-def replica(offset=100, of=PEER, link=True, synced=True, uptime=99):
+def primary(offset=100, mark=(1, OURS), histories=("one",)):
     return {
-        "role": "replica",
+        "role": "primary",
         "loading": False,
         "offset": offset,
-        "of": of,
-        "link": link,
-        "synced": synced,
-        "uptime": uptime,
+        "of": None,
+        "link": None,
+        "synced": True,
+        "uptime": 99,
+        "generation": mark[0],
+        "named": mark[1],
+        "histories": list(histories),
     }
+
+
+def replica(offset=100, of=PEER, link=True, synced=True, uptime=99, mark=(0, None)):
+    found = primary(offset, mark, ())
+    found.update({"role": "replica", "of": of, "link": link, "synced": synced, "uptime": uptime})
+    return found
 
 
 LOADING = {"role": None, "loading": True}
@@ -168,7 +186,7 @@ LOADING = {"role": None, "loading": True}
 class DecideTest(unittest.TestCase):
     def check(self, table):
         for vrrp, own, peer, away, first, expected in table:
-            found = redis_role.decide(vrrp, own, peer, away, first, PEER)
+            found = redis_role.decide(vrrp, own, peer, away, first, OURS, PEER)
             self.assertEqual(found[0], expected, (vrrp, own, peer, away, first, found))
 
     def test_a_whole_pair_is_left_alone(self):
@@ -217,32 +235,113 @@ class DecideTest(unittest.TestCase):
             (None, replica(0), replica(0), 0, False, None),
         ])
 
-    def test_of_two_primaries_the_one_that_was_written_less_gives_way(self):
+    def test_the_data_of_the_later_primary_go_first(self):
+        old, new = {"mark": (1, OURS)}, {"mark": (2, PEER)}
         self.check([
-            # Frozen, and the VIP is back at once.
-            ("MASTER", primary(100), primary(900), 0, True, "follow"),
-            ("BACKUP", primary(900), primary(100), 0, False, None),
-            ("BACKUP", primary(100), primary(100), 0, False, "follow"),
-            ("MASTER", primary(100), primary(100), 0, True, None),
-            (None, primary(100), primary(100), 0, True, None),
+            # Both lost power, the peer a day after us; Redis has no offsets after a start from its file.
+            (None, replica(1, synced=False, **old), replica(1, synced=False, **new), 0, True, None),
+            (None, replica(1, synced=False, **new), replica(1, synced=False, **old), 0, False, "promote"),
+            # We are empty and have the VIP, and the peer was restarted before we had its data.
+            ("MASTER", replica(1, synced=False), replica(1, synced=False, **old), 0, True, None),
+            ("BACKUP", replica(1, synced=False, **old), replica(900), 0, False, "promote"),
         ])
 
+    def test_of_two_with_the_same_mark_the_one_that_was_primary_goes_first(self):
+        ours, theirs = {"mark": (3, OURS)}, {"mark": (3, PEER)}
+        self.check([
+            (None, replica(1, synced=False, **theirs), replica(1, synced=False, **theirs), 0, True, None),
+            (None, replica(1, synced=False, **ours), replica(1, synced=False, **ours), 0, False, "promote"),
+            ("MASTER", replica(900, **theirs), replica(1, synced=False, **theirs), 0, True, None),
+            # Promoted from the same one while they were cut off: the marks say nothing.
+            ("MASTER", replica(1, **ours), replica(1, **theirs), 0, False, "promote"),
+            ("BACKUP", replica(1, **ours), replica(1, synced=False, **theirs), 0, False, "promote"),
+            ("MASTER", replica(1, synced=False, **ours), replica(1, **theirs), 0, True, None),
+            # Of an address that the pair had before.
+            ("MASTER", replica(mark=(3, "192.0.2.99:1")), replica(mark=(3, "192.0.2.99:1")), 0, True, "promote"),
+        ])
+
+    def test_follows_nobody_with_older_data(self):
+        nowhere = {"of": "127.0.0.1:1", "link": False, "synced": False}
+        self.check([
+            ("BACKUP", replica(mark=(2, OURS), **nowhere), primary(mark=(1, PEER)), 0, True, "promote"),
+            ("BACKUP", replica(mark=(2, OURS), **nowhere), primary(mark=(2, OURS)), 0, True, "follow"),
+            ("BACKUP", replica(mark=(2, OURS), **nowhere), primary(mark=(3, PEER)), 0, True, "follow"),
+        ])
+
+    def test_a_primary_writes_its_mark(self):
+        self.check([
+            ("MASTER", primary(mark=(1, PEER)), replica(), 0, True, redis_role.WRITE_MARK),
+            ("MASTER", primary(mark=(0, None)), None, 9, True, redis_role.WRITE_MARK),
+            ("MASTER", primary(mark=(0, None)), LOADING, 0, True, redis_role.WRITE_MARK),
+        ])
+        for text, mark in (
+            ("7 192.0.2.11:6379", (7, OURS)),
+            (None, (0, None)),
+            ("", (0, None)),
+            ("7", (0, None)),
+            ("x y", (0, None)),
+        ):
+            self.assertEqual(redis_role.read_mark(text), mark)
+
+    def test_of_two_primaries_the_one_that_was_written_less_gives_way(self):
+        later = {"mark": (2, PEER), "histories": ("two", "one")}
+        self.check([
+            # Frozen, and the VIP is back at once.
+            ("MASTER", primary(100), primary(900, **later), 0, True, "follow"),
+            ("BACKUP", primary(900, **later), primary(100), 0, False, None),
+            # No client could reach the peer, which has made itself primary.
+            ("MASTER", primary(900), primary(100, **later), 0, True, None),
+            ("MASTER", primary(100, **later), primary(900), 0, True, "follow"),
+        ])
+
+    def test_of_two_primaries_without_a_common_history_the_earlier_one_gives_way(self):
+        # Frozen while the peer took over and was restarted, from when it counts anew.
+        later = {"mark": (2, PEER), "histories": ("new",)}
+        self.check([
+            ("MASTER", primary(9000), primary(5, **later), 0, True, "follow"),
+            ("BACKUP", primary(5, **later), primary(9000), 0, False, None),
+        ])
+
+    def test_of_two_primaries_that_nothing_tells_apart_the_owner_of_the_vip_stays(self):
+        for own, peer in ((primary(7), primary(7)), (primary(7), primary(8, (1, PEER), ("new",)))):
+            self.check([
+                ("MASTER", own, peer, 0, False, None),
+                ("BACKUP", own, peer, 0, True, "follow"),
+                # The peer may have it. When it has not, both give way, and keep what they have.
+                (None, own, peer, 0, True, "follow"),
+            ])
+
     def test_says_that_something_is_lost(self):
-        words = redis_role.decide("MASTER", primary(1), primary(2), 0, True, PEER)[1]
-        self.assertEqual(
-            words,
-            "problem: both were primary, and the peer has more; what was written here alone is lost",
-        )
+        lost = "what was written here alone is lost"
+        for own, peer, words in (
+            (primary(1), primary(2), "the peer has more"),
+            (primary(2), primary(1, (2, PEER), ("new",)), "the peer became it later"),
+            (primary(1), primary(1), "the VIP is not here"),
+        ):
+            found = redis_role.decide("BACKUP", own, peer, 0, True, OURS, PEER)[1]
+            self.assertEqual(found, "problem: both were primary, and %s; %s" % (words, lost))
 
     def test_at_most_one_of_a_pair_that_sees_the_same_is_promoted(self):
-        for words in (("MASTER", "BACKUP"), ("BACKUP", "MASTER"), (None, None), ("FAULT", None)):
-            for ours, theirs in ((5, 5), (5, 6), (6, 5)):
-                one = redis_role.decide(words[0], replica(ours), replica(theirs), 0, True, PEER)[0]
-                other = redis_role.decide(words[1], replica(theirs), replica(ours), 0, False, PEER)[0]
-                self.assertNotEqual((one, other), ("promote", "promote"), (words, ours, theirs))
-                one = redis_role.decide(words[0], primary(ours), primary(theirs), 0, True, PEER)[0]
-                other = redis_role.decide(words[1], primary(theirs), primary(ours), 0, False, PEER)[0]
-                self.assertNotEqual((one, other), ("follow", "follow"), (words, ours, theirs))
+        marks = ((0, None), (1, OURS), (1, PEER), (2, PEER))
+        pairs = (("MASTER", "BACKUP"), ("BACKUP", "MASTER"), (None, None), ("FAULT", None))
+        table = [
+            (words, offsets, (mine, yours))
+            for words in pairs
+            for offsets in ((5, 5), (5, 6), (6, 5))
+            for mine in marks
+            for yours in marks
+        ]
+        for words, offsets, (mine, yours) in table:
+            for make in (replica, primary):
+                nodes = make(offsets[0], mark=mine), make(offsets[1], mark=yours)
+                one = redis_role.decide(words[0], nodes[0], nodes[1], 0, True, OURS, PEER)[0]
+                other = redis_role.decide(words[1], nodes[1], nodes[0], 0, False, PEER, OURS)[0]
+                self.assertNotEqual((one, other), ("promote", "promote"), (words, offsets, mine, yours))
+                if "MASTER" in words:
+                    self.assertNotEqual((one, other), ("follow", "follow"), (words, offsets, mine, yours))
+                if make is primary:
+                    # Of two primaries at least one gives way.
+                    self.assertIn("follow", (one, other), (words, offsets, mine, yours))
 
 
 class World(object):
@@ -273,6 +372,20 @@ class World(object):
         self.said.append(line)
 
 
+class Told(object):
+    """A server that says this."""
+
+    def __init__(self, info, answers):
+        self._info, self._answers = info, answers
+
+    def status(self):
+        return redis.replication(redis.parse_info(self._info))
+
+    def command(self, *words):
+        assert words == ("GET", redis_role.MARK)
+        return self._answers.pop(0)
+
+
 AWAY = redis.RedisError("192.0.2.12:6379: no connection within 0.5 s")
 
 
@@ -288,7 +401,53 @@ class FollowerTest(unittest.TestCase):
         self.assertEqual(world.told, [])
         world.clock = 2.5
         self.assertEqual(follower.step(), "promote")
-        self.assertEqual(world.told, [("127.0.0.1", "REPLICAOF", "NO", "ONE")])
+        self.assertEqual(
+            world.told,
+            [("127.0.0.1", "REPLICAOF", "NO", "ONE"), ("127.0.0.1", "SET", redis_role.MARK, "1 " + OURS)],
+        )
+
+    def test_is_not_promoted_beside_a_peer_that_is_about_to_be_primary(self):
+        world = World("BACKUP", replica(mark=(4, OURS)), replica(mark=(4, OURS)))
+        follower = redis_role.Follower(SETTINGS, world)
+        self.assertIsNone(follower.step())
+        world.servers["192.0.2.12"] = primary(mark=(4, OURS))
+        follower.step()
+        self.assertEqual(world.told, [])
+        world.servers["192.0.2.12"] = replica(mark=(4, OURS))
+        self.assertIsNone(follower.step())
+        self.assertEqual(follower.step(), "promote")
+        self.assertEqual(world.told[-1], ("127.0.0.1", "SET", redis_role.MARK, "5 " + OURS))
+
+    def test_a_mark_goes_on_from_the_last_one_when_somebody_empties_redis(self):
+        world = World("MASTER", primary(mark=(6, OURS)), AWAY)
+        follower = redis_role.Follower(SETTINGS, world)
+        follower.step()
+        self.assertEqual(world.told, [])
+        world.servers["127.0.0.1"] = primary(mark=(0, None))
+        follower.step()
+        self.assertEqual(world.told, [("127.0.0.1", "SET", redis_role.MARK, "7 " + OURS)])
+
+    def test_says_that_a_mark_is_refused_and_tries_again(self):
+        world = World("MASTER", primary(mark=(0, None)), AWAY)
+        world.fails = redis.RedisError("127.0.0.1:6379: OOM command not allowed", "OOM")
+        follower = redis_role.Follower(SETTINGS, world)
+        follower.step()
+        follower.step()
+        self.assertEqual(
+            world.said, ["problem: cannot write ha-pair:generation: 127.0.0.1:6379: OOM command not allowed"]
+        )
+        world.fails = None
+        follower.step()
+        self.assertEqual(len(world.told), 1)
+
+    def test_looks_at_the_mark_of_one_that_does_not_read_its_data(self):
+        info = REPLICA_INFO.replace("\r\n", "\n")
+        for text, answers, mark in (
+            (info, ["3 " + OURS], (3, OURS)),
+            (info.replace("loading:0", "loading:1"), [], (0, None)),
+        ):
+            found = redis_role.look(Told(text, answers))
+            self.assertEqual((found["generation"], found["named"]), mark)
 
     def test_tells_the_peer_to_hand_over(self):
         world = World("MASTER", replica(), primary())
