@@ -250,6 +250,18 @@ def test_who_watches_storage_starts_while_it_hangs(systemd: int) -> None:
 
 
 @pytest.mark.parametrize("systemd", VERSIONS)
+def test_who_makes_a_redis_primary_starts_while_storage_hangs_and_before_redis_is_ready(systemd: int) -> None:
+    (program,) = (path for path in TEMPLATES if path.name == "ha-pair-redis-role.service.j2")
+    found = {name: value for _section, name, value in directives(unit(program, systemd))}
+    # These make systemd look at every mount before it starts the program.
+    assert not {"ProtectSystem", "ProtectHome", "PrivateTmp", "ReadWritePaths"} & set(found)
+    assert found["After"] == "network.target"
+    # Before 6.2 a replica is ready for systemd once it has its primary's data, and there may be no primary yet.
+    assert values("Type", "redis.service.conf.j2", systemd) == ["simple"]
+    assert values("ExecStart", "redis.service.conf.j2", systemd)[-1].endswith(" --supervised no --daemonize no")
+
+
+@pytest.mark.parametrize("systemd", VERSIONS)
 class TestStorage:
     def test_mounting_and_unmounting_have_an_end(self, systemd: int) -> None:
         assert values("TimeoutSec", "mount.j2", systemd) == ["30"]

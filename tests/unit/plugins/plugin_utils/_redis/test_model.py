@@ -33,9 +33,9 @@ def refusals(**given: t.Any) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
-def test_a_pair_whose_primary_follows_the_vip_starts_as_replicas_of_each_other() -> None:
+def test_a_pair_whose_primary_follows_the_vip_starts_as_replicas_of_nobody() -> None:
     one, other = build(), build(node="node-b")
-    assert (one.replica_of, other.replica_of) == (("192.0.2.12", 6379), ("192.0.2.11", 6379))
+    assert one.replica_of == other.replica_of == model.NOWHERE
     assert (one.first, other.first) == (True, False)
     assert (one.peer, one.peer_address, one.instance) == ("node-b", "192.0.2.12", "web")
 
@@ -132,6 +132,14 @@ def test_memory_in_the_words_of_redis(given: str, found: str) -> None:
             {"append_only": "never"},
             "node-a: redis_append_only: 'never' is not one of everysec, always, none; did you mean 'everysec'?",
         ),
+        *[
+            (
+                {"append_only": "none", "role": role, "instance": ""},
+                f"node-a: redis_append_only: is none, and with redis_role: {role} a restart of the primary empties both "
+                "nodes; give everysec, or redis_role: follow on both",
+            )
+            for role in ("primary", "replica")
+        ],
         ({"maxmemory": "much"}, f"node-a: redis_maxmemory: 'much' is not an amount of memory; {model.MEMORY_CURE}"),
         (
             {"min_replicas_to_write": 2},
