@@ -237,12 +237,13 @@ def cases(pair: Pair) -> t.Iterator[str]:
     pair.gone.add("b")
     pair.vrrp.update(a="MASTER", b=None)
     time.sleep(3.0)
+    # What b took before it gives way would be lost by the rules.
+    pair.unreachable.add("b")
+    time.sleep(1.0)
     pair.kill("a")
     pair.start("a")
     time.sleep(3.0)
     pair.servers["b"].send_signal(signal.SIGCONT)
-    # What b took before it gives way would be lost by the rules.
-    pair.unreachable.add("b")
     pair.gone.discard("b")
     pair.vrrp.update(b="BACKUP")
     yield "b freezes, a takes over and is restarted, and b wakes up as primary with a larger offset"

@@ -8,17 +8,17 @@ nearer. Whoever has newer data goes before whoever has the VIP, so a node that c
 then the role.
 
 Whose data are newer is in the data. Redis forgets its offsets when it starts from its append-only file, so each primary
-writes a key, MARK: which primary of the pair it is, counted, and its place. It is replicated, kept and lost with the data
-that it speaks of. When nobody is primary, the later mark goes first. Where both have the same one, the node that it
-names does: it has all that the other one got from it, and maybe more. Where that says nothing, because no mark was ever
-written or both were promoted from the same one, data of this life go before those of an earlier one, then the larger
-offset, then the VIP, then who is named first. Each Redis starts as the replica of nobody, and follows a primary only
-when that has the same mark or a later one; otherwise it becomes primary as well, and the other one gives way.
+writes a key, MARK: which primary of the pair it is, counted, and its place. It is replicated, kept and lost with the
+data that it speaks of. When nobody is primary, the later mark goes first. Where both have the same one, the node that
+it names does: it has all that the other one got from it, and maybe more. Where that says nothing, because no mark was
+ever written or both were promoted from the same one, data of this life go before those of an earlier one, then the
+larger offset, then the VIP, then who is named first. Each Redis starts as the replica of nobody, and follows a primary
+only when that has the same mark or a later one; otherwise it becomes primary as well, and the other one gives way.
 
 Two nodes are no quorum: cut off from each other, both may be primary, as both may own the VIP. It ends when they meet,
-and is said: the one on which less was written gives way, and what was written there is lost. That can be told as long as
-neither was restarted meanwhile, because they count on from where they parted. Otherwise the earlier mark gives way, and
-with equal ones whoever has not got the VIP; when neither has it both do, and what holds for two replicas decides.
+and is said: the one on which less was written gives way, and what was written there is lost. That can be told as long
+as neither was restarted meanwhile, because they count on from where they parted. Otherwise the earlier mark gives way,
+and with equal ones whoever has not got the VIP; when neither has it both do, and what holds for two replicas decides.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -211,7 +211,7 @@ class Follower(object):
                 self._world.tell("127.0.0.1", "REPLICAOF", "NO", "ONE")
                 doing = WRITE_MARK
             if action in (PROMOTE, WRITE_MARK):
-                # One that takes no writes now, for lack of memory or of a replica, refuses; the next look tries again.
+                # One that takes no writes, for lack of memory or of a replica, refuses; the next look tries again.
                 self._world.tell("127.0.0.1", "SET", MARK, "%d %s" % (self._generation + 1, place))
             elif action == FOLLOW:
                 self._world.tell("127.0.0.1", "REPLICAOF", settings["peer"], settings["port"])

@@ -94,8 +94,8 @@ def test_the_second_keeps_the_data_when_the_first_has_none(tmp_path: Path) -> No
     (first,) = (word.split()[-1] for word in words)
     other = "node-b" if first == "node-a" else "node-a"
     assert (
-        f"{other}: redis-server.service: runs with what it had, because {first} failed, and may hold no data; mend that, "
-        'and run \\"systemctl restart redis-server.service\\" here afterwards'
+        f"{other}: redis-server.service: runs with what it had, because {first} failed, and may hold no data; mend "
+        'that, and run \\"systemctl restart redis-server.service\\" here afterwards'
     ) in text
 
 

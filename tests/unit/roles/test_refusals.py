@@ -369,8 +369,8 @@ CASES: list[tuple[str, dict[str, t.Any], dict[str, str], str]] = [
             },
             {},
             "localhost: redis_role: is replica, and the Redis here is primary now, with 7 keys that a replica throws "
-            'away; set redis_role: primary here and replica there, or hand the role over first ("FAILOVER" in redis-cli '
-            "here), or stop redis-server.service here when its data may go",
+            'away; set redis_role: primary here and replica there, or hand the role over first ("FAILOVER" in '
+            "redis-cli here), or stop redis-server.service here when its data may go",
         )
         for peer in (None, {"role": "primary"}, {"role": "replica"})
     ],
@@ -387,8 +387,8 @@ CASES: list[tuple[str, dict[str, t.Any], dict[str, str], str]] = [
             },
         },
         {},
-        "localhost: redis_password: is not the one of the Redis that runs, and with redis_append_only: none its restart "
-        "on both nodes would lose all data; deploy redis_append_only: everysec with the old password first, or stop "
+        "localhost: redis_password: is not the one of the Redis that runs, and with redis_append_only: none its "
+        "restart on both nodes would lose all data; deploy redis_append_only: everysec with the old password first, or stop "
         "redis-server.service on both nodes when the data may go",
     ),
     *[
@@ -402,9 +402,9 @@ CASES: list[tuple[str, dict[str, t.Any], dict[str, str], str]] = [
                 "__redis_own_now": {"server": server, "problem": ""},
             },
             {},
-            "localhost: redis-server.service: 30 s after its restart it is neither primary nor has it the data of node-b, "
-            'which therefore is not restarted; read "journalctl -u ha-pair-redis-role.service" on both nodes, and where '
-            "the data need longer give a longer redis_ready_timeout",
+            "localhost: redis-server.service: 30 s after its restart it is neither primary nor has it the data of "
+            'node-b, which therefore is not restarted; read "journalctl -u ha-pair-redis-role.service" on both nodes, '
+            "and where the data need longer give a longer redis_ready_timeout",
         )
         for server in (None, {"role": "primary", "loading": True}, {"role": "replica", "loading": False, "link": False})
     ],

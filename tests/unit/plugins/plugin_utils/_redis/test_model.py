@@ -135,8 +135,8 @@ def test_memory_in_the_words_of_redis(given: str, found: str) -> None:
         *[
             (
                 {"append_only": "none", "role": role, "instance": ""},
-                f"node-a: redis_append_only: is none, and with redis_role: {role} a restart of the primary empties both "
-                "nodes; give everysec, or redis_role: follow on both",
+                f"node-a: redis_append_only: is none, and with redis_role: {role} a restart of the primary empties "
+                "both nodes; give everysec, or redis_role: follow on both",
             )
             for role in ("primary", "replica")
         ],
