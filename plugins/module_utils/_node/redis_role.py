@@ -203,7 +203,7 @@ class Follower(object):
         self._generation = max([self._generation] + seen)
         decided, self._decided = self._decided, action
         if action == PROMOTE and peer is not None and decided != PROMOTE:
-            # While a primary hands over, both are replicas for a moment; while one is promoted, its mark is the old one.
+            # While a primary hands over, both are replicas for a moment; one just promoted still has its old mark.
             return None
         doing = action
         try:

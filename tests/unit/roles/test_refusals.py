@@ -388,8 +388,8 @@ CASES: list[tuple[str, dict[str, t.Any], dict[str, str], str]] = [
         },
         {},
         "localhost: redis_password: is not the one of the Redis that runs, and with redis_append_only: none its "
-        "restart on both nodes would lose all data; deploy redis_append_only: everysec with the old password first, or stop "
-        "redis-server.service on both nodes when the data may go",
+        "restart on both nodes would lose all data; deploy redis_append_only: everysec with the old password first, or "
+        "stop redis-server.service on both nodes when the data may go",
     ),
     *[
         (
