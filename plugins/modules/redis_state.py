@@ -78,6 +78,12 @@ server:
     link:
       description: For a replica, whether it has all that its primary has sent.
       type: bool
+    loading:
+      description: Whether it still reads its data.
+      type: bool
+    keys:
+      description: How many keys it has, in all databases.
+      type: int
     replicas:
       description: For a primary, the addresses of the replicas that follow it.
       type: list

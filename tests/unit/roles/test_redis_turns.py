@@ -109,3 +109,19 @@ def test_no_wait_is_longer_than_needed(name: str) -> None:
     text = (ROOT / f"roles/redis/tasks/{name}.yml").read_text(encoding="utf-8")
     assert "until: __redis_has_data | bool" in text
     assert "wait_for" not in text
+
+
+def test_the_module_for_ports_finds_what_it_needs() -> None:
+    asked, installed, given = read("tasks/selinux.yml")
+    assert read("vars/main.yml")["__redis_selinux_packages"] == ["python3-libselinux", "policycoreutils-python-utils"]
+    assert "__redis_selinux_packages" in asked["ansible.builtin.command"]["argv"]
+    assert "__redis_selinux_packages" in installed["loop"]
+    assert given["community.general.seport"]["setype"] == "redis_port_t"
+
+
+def test_a_primary_that_is_alone_goes_on_counting_what_is_written() -> None:
+    lines = (ROOT / "roles/redis/templates/redis.conf.j2").read_text(encoding="utf-8").splitlines()
+    # After an hour without a replica it would stop, and two primaries could not be compared.
+    assert "repl-backlog-ttl 0" in lines
+    # What says "ready" to systemd once there is a primary is not for a pair that starts without one.
+    assert "supervised no" in lines
