@@ -30,8 +30,8 @@ UNUSED = 1.0
 UNCLEAR = 0.06
 # Between two looks: at first, and at the least and at the most once the address may move.
 PATIENT_PAUSE, SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.001, 0.05
-# Of the time not more than a part is spent on looking.
-_SHARE = 3
+# How much longer than a look a pause is at the least, so that a server with many connections has its processor.
+_SHARE, _HASTY_SHARE = 3, 1
 _GONE = (errno.ENOENT, errno.ESTALE)
 _UNABLE = (errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM)
 
@@ -59,6 +59,9 @@ class Conversation(object):
         elif seen.said == 0:
             # Nothing was ever answered.
             self.asked = bool(seen.heard)
+        elif seen.heard == 1:
+            # One request, and something was said: the rest of the answer is on its way, if there is more.
+            self.asked = False
         elif heard is not None and seen.heard == heard:
             # More of an answer, or nothing new.
             self.asked = False if seen.said != said else self.asked
@@ -110,7 +113,8 @@ class Drain(object):
                 ready = True
                 job.ready(self._account(began, len(waiting)))
             spent = self._clock() - started
-            job.pause(min(LONGEST_PAUSE, max(SHORTEST_PAUSE if hasty else PATIENT_PAUSE, _SHARE * spent)))
+            shortest, share = (SHORTEST_PAUSE, _HASTY_SHARE) if hasty else (PATIENT_PAUSE, _SHARE)
+            job.pause(min(LONGEST_PAUSE, max(shortest, share * spent)))
             if self._unable:
                 break
         if not ready:

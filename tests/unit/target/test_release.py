@@ -206,6 +206,10 @@ class ConversationTest(unittest.TestCase):
         self.assertFalse(idle(0.01, before, asked, later=0.02))
         self.assertTrue(idle(0.01, before, asked, connection(came=0.03, went=0.03, heard=4, said=4), later=0.02))
 
+    def test_the_only_request_so_far_is_answered_when_something_was_said(self):
+        self.assertTrue(idle(0.01, connection(came=0.02, went=0.02, heard=1, said=2), later=0.02))
+        self.assertFalse(idle(0.01, connection(came=0.02, went=0.02, heard=1, said=0), later=0.02))
+
     def test_where_nothing_tells_whose_turn_it_is_it_takes_longer(self):
         for looks in (
             [connection(came=0.02, went=0.02)],
