@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 import importlib
-import os
 import re
-import subprocess
 import sys
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
+from plays import run_playbook
 
 ROOT = Path(__file__).resolve().parents[3]
 WORD = re.compile(r'"(?:RESTART|HAS DATA) [a-z0-9-]+"')
@@ -60,20 +59,7 @@ def run(where: Path, failing: bool = False, configuration: str = "ours") -> tupl
     }
     for name, content in (("playbook", [play]), ("restart", restart), ("data_back", data_back)):
         (where / f"{name}.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
-        "ANSIBLE_HOME": str(where / "home"),
-        "ANSIBLE_NOCOLOR": "true",
-        "LC_ALL": "C.UTF-8",
-    }
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "node-a,node-b", "-c", "local", "playbook.yml"],
-        cwd=where,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_playbook(where, inventory="node-a,node-b")
     return [word.strip('"') for word in WORD.findall(done.stdout)], " ".join((done.stdout + done.stderr).split())
 
 

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
-
-ROOT = Path(__file__).resolve().parents[3]
+from plays import run_playbook
 
 DEBIAN = {
     "service_mgr": "systemd",
@@ -569,25 +567,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
         )
     playbook = where / "playbook.yml"
     playbook.write_text(yaml.safe_dump(plays), encoding="utf-8")
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
-        "ANSIBLE_HOME": str(where / "home"),
-        "ANSIBLE_LOCALHOST_WARNING": "false",
-        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
-        "ANSIBLE_NOCOLOR": "true",
-        "ANSIBLE_DEPRECATION_WARNINGS": "false",
-        "LC_ALL": "C.UTF-8",
-    }
-    program = Path(sys.executable).with_name("ansible-playbook")
-    done = subprocess.run(
-        [str(program), "-i", "localhost,", "-c", "local", str(playbook)],
-        cwd=where,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    settings = {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_DEPRECATION_WARNINGS": "false"}
+    done = run_playbook(where, settings=settings)
     assert done.returncode == 0, done.stdout + done.stderr
     found = {}
     for line in done.stdout.splitlines():

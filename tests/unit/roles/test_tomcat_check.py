@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import typing as t
 import zipfile
@@ -14,8 +13,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from plays import run_playbook
 
-ROOT = Path(__file__).resolve().parents[3]
 FACTS = {
     "service_mgr": "systemd",
     "os_family": "Debian",
@@ -82,23 +81,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> str:
         ],
     }
     (where / "playbook.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
-        "ANSIBLE_HOME": str(where / "home"),
-        "ANSIBLE_LOCALHOST_WARNING": "false",
-        "ANSIBLE_NOCOLOR": "true",
-        "LC_ALL": "C.UTF-8",
-    }
-    program = Path(sys.executable).with_name("ansible-playbook")
-    done = subprocess.run(
-        [str(program), "-i", "localhost,", "-c", "local", "--check", "--diff", "-vvv", str(where / "playbook.yml")],
-        cwd=where,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_playbook(where, "--check", "--diff", "-vvv")
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
     return done.stdout + done.stderr
 

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import typing as t
 from pathlib import Path
@@ -15,6 +13,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
+from plays import run_playbook
 
 ROOT = Path(__file__).resolve().parents[3]
 APPLICATION = {
@@ -93,22 +92,7 @@ def run(where: Path, facts: dict[str, str], variables: dict[str, t.Any]) -> dict
         "tasks": tasks(facts),
     }
     (where / "playbook.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
-        "ANSIBLE_HOME": str(where / "home"),
-        "ANSIBLE_LOCALHOST_WARNING": "false",
-        "LC_ALL": "C.UTF-8",
-    }
-    program = Path(sys.executable).with_name("ansible-playbook")
-    done = subprocess.run(
-        [str(program), "-i", "localhost,", "-c", "local", str(where / "playbook.yml")],
-        cwd=where,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_playbook(where)
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, t.Any] = json.loads(result.read_text(encoding="utf-8"))
     return found

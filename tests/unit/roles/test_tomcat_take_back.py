@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import socketserver
-import subprocess
 import sys
 import threading
 import typing as t
@@ -18,8 +17,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import yaml
+from plays import run_playbook
 
-ROOT = Path(__file__).resolve().parents[3]
 FACTS = {
     "os_family": "Debian",
     "distribution": "Debian",
@@ -56,23 +55,7 @@ def run(where: Path, tasks: list[dict[str, t.Any]], variables: dict[str, t.Any])
         "__tomcat_survey": {"survey": {"descriptors": []}},
         **variables,
     }
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
-        "ANSIBLE_HOME": str(where / "home"),
-        "ANSIBLE_LOCALHOST_WARNING": "false",
-        "ANSIBLE_NOCOLOR": "true",
-        "LC_ALL": "C.UTF-8",
-    }
-    program = Path(sys.executable).with_name("ansible-playbook")
-    done = subprocess.run(
-        [str(program), "-i", "localhost,", "-c", "local", "-e", json.dumps(given), str(where / "playbook.yml")],
-        cwd=where,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_playbook(where, "-e", json.dumps(given))
     return done.returncode, " ".join((done.stdout + done.stderr).split())
 
 

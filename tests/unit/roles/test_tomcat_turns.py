@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import yaml
+from plays import run_playbook
 
 ROOT = Path(__file__).resolve().parents[3]
 PAIRS = {"node-a": ["node-a", "node-b"], "node-b": ["node-a", "node-b"]}
@@ -59,21 +58,7 @@ def run(where: Path, hosts: list[str], failing: str = "", down: tuple[str, ...] 
         "all": {"hosts": {host: {"keepalived_members": PAIRS[host]} if host in PAIRS else {} for host in hosts}}
     }
     (where / "hosts.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
-        "ANSIBLE_HOME": str(where / "home"),
-        "ANSIBLE_NOCOLOR": "true",
-        "LC_ALL": "C.UTF-8",
-    }
-    program = Path(sys.executable).with_name("ansible-playbook")
-    done = subprocess.run(
-        [str(program), "-i", "hosts.yml", "-c", "local", "playbook.yml"],
-        cwd=where,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_playbook(where, inventory="hosts.yml")
     return re.findall(r'"(?:BEGIN|END) [a-z0-9-]+"', done.stdout), done.stdout + done.stderr
 
 
