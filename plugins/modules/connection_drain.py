@@ -161,7 +161,10 @@ def work(params):
         try:
             addresses = [sockets.packed(vip) for vip in params["vips"]]
             holds = Holding(params["vips"])
-            hastened = lambda: is_hastened(job.told(), _clock())  # noqa: E731
+
+            def hastened():
+                return is_hastened(job.told(), _clock())
+
             return Drain(kernel, addresses, params["patience"], params["quiet"], holds, hastened, _clock).run(job)
         finally:
             kernel.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 import typing as t
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -114,6 +115,17 @@ class Reader:
             self.refuse(place, "is empty", cure)
         else:
             self.refuse(place, f"is {kind(value)} ({shown(value)}), not a string", cure)
+        return None
+
+    def word(self, place: str, value: object, pattern: re.Pattern[str], what: str, cure: str) -> str | None:
+        """The value as a string that is wholly of the pattern, or None after a refusal. what: for "is not a name"."""
+        if value is None:
+            self.refuse(place, "is missing", cure)
+            return None
+        found = self.text(place, value, cure)
+        if found is None or pattern.fullmatch(found):
+            return found
+        self.refuse(place, f"{shown(found)} is not {what}", cure)
         return None
 
     def integer(self, place: str, value: object, low: int, high: int, cure: str) -> int | None:

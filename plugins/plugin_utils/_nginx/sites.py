@@ -293,7 +293,7 @@ def _site(reader: Reader, place: str, given: object, beside: _Beside) -> Site | 
     if entry is None:
         return None
     reader.keys(place, entry, SITE_KEYS)
-    name = _name(reader, f"{place}.name", entry.get("name"))
+    name = reader.word(f"{place}.name", entry.get("name"), NAME, "a name", "give letters, digits, - and _, such as web")
     secure = entry.get("tls") is not None
     listen = _listen(reader, f"{place}.listen", entry.get("listen", [80]), may_be_empty=secure)
     tls_listen = _tls_listen(reader, place, entry, listen)
@@ -380,18 +380,6 @@ def _listens(ports: tuple[int, ...], kind_of_port: str, extra: tuple[str, ...], 
 
 def _sets(extra: tuple[str, ...], directive: str) -> bool:
     return any(re.search(rf"(?:^|[;{{}}])\s*{directive}\s", line) for line in extra)
-
-
-def _name(reader: Reader, place: str, given: object) -> str | None:
-    cure = "give letters, digits, - and _, such as web"
-    if given is None:
-        reader.refuse(place, "is missing", cure)
-        return None
-    name = reader.text(place, given, cure)
-    if name is not None and not NAME.fullmatch(name):
-        reader.refuse(place, f"{shown(name)} is not a name", cure)
-        return None
-    return name
 
 
 def _listen(

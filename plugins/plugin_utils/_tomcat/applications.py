@@ -108,7 +108,9 @@ def _application(
     if entry is None:
         return None
     reader.keys(place, entry, KEYS)
-    name = _name(reader, f"{place}.name", entry.get("name"))
+    name = reader.word(
+        f"{place}.name", entry.get("name"), NAME, "a name", "give letters, digits, - . and _, such as shop"
+    )
     path = _path(reader, f"{place}.path", entry.get("path"))
     rollback = _flag(reader, f"{place}.rollback", entry.get("rollback", False))
     url, war, digest = _war(reader, place, entry, known)
@@ -155,27 +157,8 @@ def _before(release: str, on_node: Mapping[str, t.Any], there: list[str]) -> str
     return ran[-1] if ran else None
 
 
-def _name(reader: Reader, place: str, given: object) -> str | None:
-    cure = "give letters, digits, - . and _, such as shop"
-    if given is None:
-        reader.refuse(place, "is missing", cure)
-        return None
-    name = reader.text(place, given, cure)
-    if name is not None and not NAME.fullmatch(name):
-        reader.refuse(place, f"{shown(name)} is not a name", cure)
-        return None
-    return name
-
-
 def _path(reader: Reader, place: str, given: object) -> str | None:
-    cure = 'give one such as /shop, or "/" for the root'
-    if given is None:
-        reader.refuse(place, "is missing", cure)
-        return None
-    path = reader.text(place, given, cure)
-    if path is not None and not CONTEXT_PATH.fullmatch(path):
-        reader.refuse(place, f"{shown(path)} is not a context path", cure)
-        return None
+    path = reader.word(place, given, CONTEXT_PATH, "a context path", 'give one such as /shop, or "/" for the root')
     if path == "/ROOT":
         # Its descriptor would be ROOT.xml, which is that of "/".
         reader.refuse(place, "/ROOT is Tomcat's own word for the root", 'give "/", or another context path')
