@@ -80,7 +80,7 @@ nginx_program() {
     sharedscripts
     # A service that does not run has no log open.
     postrotate
-        systemctl kill --signal=USR1 --kill-who=main nginx.service || true
+        ! systemctl --quiet is-active nginx.service || systemctl kill --signal=USR1 --kill-who=main nginx.service
     endscript
 }
 EOF
