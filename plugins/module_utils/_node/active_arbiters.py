@@ -25,7 +25,7 @@ SETTLED = 5.0
 # How soon a fencing command that failed runs again (s): twice as long each time.
 FIRST_RETRY, LONGEST_RETRY = 5.0, 60.0
 
-FREE, BUSY, HEARD = "free", "busy", "heard"
+FREE, BUSY, HEARD, LEFT = "free", "busy", "heard", "left"
 HOLD, RELEASE, LOOK = "hold", "release", "look"
 
 
@@ -56,7 +56,8 @@ class Nobody(object):
 
     kind, line = "none", NoLine()
     promise = "no arbiter: two may run while the nodes cannot see each other"
-    failed = peer_failed = False
+    failed = peer_failed = leaving = False
+    is_free = True
 
     def look(self, _now, _want, _down):
         return Grant(GRANTED, self.promise)
@@ -93,7 +94,13 @@ class Peer(object):
         self._promised = None  # until when we promised not to start
         self._asked, self._next, self._why = None, None, "the peer was not asked yet"
         self._gaps, self._gap_at = 0.0, None
-        self.failed = self.peer_failed = False
+        self._left_until, self._took_leave = None, False
+        self.failed = self.peer_failed = self.leaving = False
+
+    @property
+    def is_free(self):
+        """Whether an agent that ends may go: the peer knows that it need not wait."""
+        return not self._held and self._took_leave
 
     def look(self, now, want, down):
         self._want, self._down = want, down
@@ -124,7 +131,13 @@ class Peer(object):
     def answer(self, message, now):
         """What the peer hears when it asks."""
         self._hear(message, now)
+        if message.get("leaving") is True:
+            # What it says to a question of ours is not older than the question.
+            self._next = now
         if message.get("do") != HOLD:
+            if self.leaving and self._down and not self._held:
+                self._took_leave = True
+                return self._say(LEFT, None)
             return self._say(HEARD, None)
         theirs = message.get("holding") is True
         if self._held and self._want:
@@ -138,6 +151,7 @@ class Peer(object):
         self._held = self._alone = False
         self._void()
         self._promised = now + self._settings["lease"]
+        self._took_leave = self.leaving
         return self._say(FREE, None)
 
     # Inside
@@ -153,7 +167,7 @@ class Peer(object):
         }
 
     def _hear(self, message, now):
-        self._heard, self.peer_failed = now, message.get("failed") is True
+        self._heard, self.peer_failed, self._left_until = now, message.get("failed") is True, None
         self._seen = max(self._seen, number(message, "term", 0, 1 << 53))
 
     def _ask(self, now):
@@ -169,6 +183,7 @@ class Peer(object):
                 "holding": self._held,
                 "term": self._term,
                 "failed": self.failed,
+                "leaving": self.leaving,
             },
             now,
         )
@@ -176,6 +191,8 @@ class Peer(object):
     def _take(self, answer, now):
         asked, self._asked = self._asked, None
         self._hear(answer, now)
+        if asked is not None and answer.get("answer") == LEFT:
+            self._left_until = asked["at"] + min(self._settings["lease"], number(answer, "lease", 0, 3600))
         if asked is None or asked["void"] or asked["do"] != HOLD:
             return
         if answer.get("answer") == FREE:
@@ -211,6 +228,9 @@ class Peer(object):
     def _is_silent(self, now):
         """Whether the peer may be taken for dead, or for stopped by itself."""
         settings = self._settings
+        if self._left_until is not None and now < self._left_until:
+            # An agent that comes after the one that left waits for longer than this before it does without us.
+            return True
         # What an agent of ours promised before this one it does not know any more.
         waited = now >= self._born + settings["lease"] and (self._promised is None or now >= self._promised)
         return waited and now - max(self._heard, self._wanted) >= settings["timeout"]
@@ -220,7 +240,8 @@ class Peer(object):
 
     def _grant(self, now):
         if self._held:
-            return Grant(GRANTED, "the peer does not answer" if self._alone else "the peer promised not to start it")
+            silent = self._alone or now - self._heard > self._settings["timeout"]
+            return Grant(GRANTED, "the peer does not answer" if silent else "the peer promised not to start it")
         if self._want and now - self._heard > self._settings["timeout"] / 2.0:
             return Grant(ASKED, "the peer does not answer (%s)" % (self.line.problem or "it is connected"))
         return Grant(ASKED if self._want else DENIED, self._why)
@@ -247,6 +268,8 @@ class Command(Peer):
         return grant
 
     def _may_go_alone(self, now):
+        if self._left_until is not None and now < self._left_until:
+            return True
         if self._fence is None:
             if self._is_silent(now) and (self._retry is None or now >= self._retry):
                 self._fence, self._fence_at = self._start(), now
@@ -282,7 +305,8 @@ class Witness(object):
     """A third host lends the service to one node, and to another one only when the loan has run out by its own clock.
 
     Never two, also when this node is cut off or frozen: its loan ends for it before it ends for the witness. Without
-    the witness nobody runs for longer than a loan.
+    the witness nobody runs for longer than a loan. Questions are counted, because what was sent on a connection that
+    broke may come after what was sent on the next one, and would give back what was lent anew.
     """
 
     kind = "witness"
@@ -290,12 +314,16 @@ class Witness(object):
 
     def __init__(self, service, settings, line, now):
         self._service, self._settings, self.line = service, settings, line
-        self._until, self._sent = None, None
+        self._until, self._turn = None, 0
         self._asked, self._next = None, None
         self._release, self._busy = False, None
         self._answered, self._born = None, now
         self._why = "the witness was not asked yet"
-        self.failed = self.peer_failed = False
+        self.failed = self.peer_failed = self.leaving = False
+
+    @property
+    def is_free(self):
+        return self._until is None and not self._release and self._asked is None
 
     def look(self, now, want, down):
         answer = self.line.look(now)
@@ -342,11 +370,14 @@ class Witness(object):
         self._next = now + (0.0 if do == RELEASE else wait)
         self._asked = {"at": now, "do": do}
         self._release = False
+        self._turn += 1
         self.line.ask(
             {
                 "service": self._service,
                 "pair": self._settings["pair"],
                 "node": self._settings["node"],
+                "session": self._settings["session"],
+                "turn": self._turn,
                 "do": do,
                 "holding": holding,
                 "lease": lease,

@@ -102,8 +102,9 @@ class Service(object):
         """Whether it failed here and is left alone; keepalived is to prefer the peer then."""
         return self._held_until is not None and now < self._held_until
 
-    def hold_down_left(self, now):
-        return self._held_until - now if self.held_down(now) else None
+    @property
+    def held_until(self):
+        return self._held_until
 
     def overdue(self, now):
         """Whether what runs here has to be killed before anything else is looked at."""
@@ -116,6 +117,10 @@ class Service(object):
     def forget_loan(self):
         """Nothing runs here."""
         self._lent_until = None
+
+    def take_back_start(self):
+        """The last START was not given."""
+        self._started = None
 
     def kill_overdue(self, now):
         """The first thing of a look: KILL when it is time for it, whatever else there is."""

@@ -71,6 +71,7 @@ class Leases(object):
     def __init__(self, longest, now):
         self._longest, self._quiet_until = longest, now + longest
         self._lent = {}  # (pair, service): [node, until]
+        self._turns = {}  # (pair, service): {node: (its session, the number of its last question)}
         self._failed = {}  # (pair, service): {node: (whether it failed there, when it said so)}
 
     def answer(self, message, now):
@@ -82,12 +83,20 @@ class Leases(object):
         told = self._failed.setdefault(place, {})
         if node not in told and len(told) >= 8:
             told.clear()
+            self._turns.pop(place, None)
+        session, turn = message.get("session"), number(message, "turn", 0, 1 << 53)
+        known, last = self._turns.setdefault(place, {}).get(node, (None, 0))
+        is_new = known != session
+        if not is_new and turn <= last:
+            return self._say(DENIED, "a question that was overtaken by a later one", False)
+        self._turns[place][node] = (session, turn)
         told[node] = (message.get("failed") is True, now)
         failed = any(word for name, (word, at) in told.items() if name != node and now - at < self._longest)
         if message.get("do") == HOLD:
             return self._hold(place, node, message, failed, now)
         lent = self._lent.get(place)
-        if message.get("do") == RELEASE and lent is not None and lent[0] == node:
+        # One that was not seen before has nothing of its own to give back.
+        if message.get("do") == RELEASE and lent is not None and lent[0] == node and not is_new:
             lent[1] = now
         return self._say("heard", None, failed)
 
@@ -112,6 +121,7 @@ class Leases(object):
                 if silent and (known not in self._lent or now >= self._lent[known][1]):
                     del self._failed[known]
                     self._lent.pop(known, None)
+                    self._turns.pop(known, None)
         return place in self._failed or len(self._failed) < MOST_SERVICES
 
     @staticmethod
