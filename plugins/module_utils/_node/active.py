@@ -74,8 +74,6 @@ class Agent(object):
         }
         self._phases, self._said, self._report = {}, {}, None
         self._both, self._again = {}, {}
-        self._leaving = False
-        # A target that was left running by an agent before us has no loan that we know of.
         world.open(self.answer)
 
     @property
@@ -85,9 +83,8 @@ class Agent(object):
 
     def leave(self):
         """From now on nothing is wanted here."""
-        self._leaving = True
-        for arbiter in self._arbiters.values():
-            arbiter.leaving = True
+        for name in self._names:
+            self._cores[name].leaving = self._arbiters[name].leaving = True
 
     @property
     def is_free(self):
@@ -127,12 +124,10 @@ class Agent(object):
         world, core, arbiter = self._world, self._cores[name], self._arbiters[name]
         settings = self._settings["services"][name]
         vrrp = world.vrrp(settings["instance"])
-        want = core.wish(now, gap, vrrp) and not self._leaving
+        want = core.wish(now, gap, vrrp)
         unit = world.unit(name)
         arbiter.failed = core.held_down(now)
         grant = arbiter.look(now, want, active_core.is_dead(unit))
-        if self._leaving:
-            grant = active_core.Grant(active_core.DENIED, "this program is about to end")
         decision = core.decide(now, grant, unit, world.ready(name, unit))
         if decision.action == KILL:
             world.kill(name)

@@ -263,9 +263,10 @@ class Command(Peer):
         self._retry, self._delay, self._fence_said = None, FIRST_RETRY, None
 
     def look(self, now, want, down):
-        grant = super(Command, self).look(now, want, down)
-        self._end(now)
-        return grant
+        if self._held or not want:
+            # What it was begun for is over; so is it, one way or the other.
+            self._end(now)
+        return super(Command, self).look(now, want, down)
 
     def _may_go_alone(self, now):
         if self._left_until is not None and now < self._left_until:

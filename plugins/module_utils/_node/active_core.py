@@ -74,7 +74,7 @@ class Service(object):
         self._stopping, self._stopped, self._killed = None, None, None
         self._crashes, self._restarts = [], None
         self._failures, self._held_until = 0, None
-        self.failure = None
+        self.failure, self.leaving = None, False
 
     def wish(self, now, gap, vrrp):
         """Whether the service is wanted here, as far as VRRP and its own past say; `gap`: we did not run for a while.
@@ -94,7 +94,7 @@ class Service(object):
                 self._since = now
             self._word, self._known = vrrp, now
             self._want = vrrp == MASTER and (self._want or now - self._since >= self._settings["confirm"])
-        if self.held_down(now):
+        if self.leaving or self.held_down(now):
             self._want = False
         return self._want
 
@@ -219,6 +219,8 @@ class Service(object):
             self.forget_loan()
             phase = WAITING if self._want else HELD_DOWN if self.held_down(now) else STANDBY
             return Decision(None, phase, why)
+        if unit is None and self._started is None and self._stopping is None:
+            return Decision(None, WAITING, "systemd does not answer")
         if self._stopping is None:
             self._stopping = now
         deadline = self._stopping + self._settings["stop_timeout"]
@@ -245,6 +247,8 @@ class Service(object):
         if self.held_down(now):
             return "%s; left alone for %d s" % (self.failure, self._held_until - now + 0.999)
         if not self._want:
+            if self.leaving:
+                return "its agent is about to end"
             if self._word is None:
                 return "nobody says what VRRP is here"
             if self._word == MASTER:

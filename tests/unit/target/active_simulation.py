@@ -162,6 +162,7 @@ class Systemd(object):
             self.until = None
             if self.state == "activating":
                 self.state = "failed" if self._rng.random() < self.fails else "active"
+                self.job = None if self.job == "start" else self.job
             elif self.state == "deactivating":
                 self.state = "inactive"
         if self.job == "stop":
@@ -172,7 +173,7 @@ class Systemd(object):
         elif self.job == "start":
             if self.state in ("inactive", "failed"):
                 self.state, self.until = "activating", now + self._rng.uniform(*self.start_time)
-            if self.state == "active" or self.until is None:
+            elif self.state == "active":
                 self.job = None
 
     def unit(self):
@@ -196,7 +197,6 @@ class World(object):
         self.systemd = Systemd(clock, rng)
         self.word, self.lines, self.said, self.files, self.reports = "BACKUP", [], [], {}, []
         self.well, self.fences, self.fence_result = True, [], (True, None)
-        self.behind = 0.0  # how far the view of systemd is behind
         self._view = None
 
     def now(self):
@@ -283,6 +283,12 @@ class Pair(object):
 
     def vrrp(self, one, other):
         self.worlds["node-a"].word, self.worlds["node-b"].word = one, other
+
+    def follow_health(self):
+        """What keepalived makes of the track files."""
+        fit = [self.worlds[name].files.get("/track", True) for name in ("node-a", "node-b")]
+        other = "BACKUP" if fit[0] else "MASTER"
+        self.vrrp("MASTER" if fit[0] else "FAULT", other if fit[1] else "FAULT")
 
     def freeze(self, name):
         """A whole machine: neither its agent nor its service goes on."""

@@ -230,19 +230,14 @@ class PairTest(unittest.TestCase):
             pair = Pair(kind, restarts=0)
             for world in pair.worlds.values():
                 world.systemd.fails = 1.0
-
-            def move():
-                fit = [pair.worlds[name].files.get("/track", True) for name in ("node-a", "node-b")]
-                pair.vrrp("MASTER" if fit[0] else "FAULT", ("BACKUP" if fit[0] else "MASTER") if fit[1] else "FAULT")
-
-            pair.run(20, move)
+            pair.run(20, pair.follow_health)
             report = pair.worlds["node-b"].reports[-1]["services"][NAME]
             self.assertEqual((report["failed_on_both"], report["fit"], report["phase"]), (True, False, "hold-down"))
             told = [line for line in pair.worlds["node-b"].said if "failed on both" in line]
             self.assertEqual(told, ["problem: fetcher: failed on both nodes; each tries again after its hold-down"])
             for world in pair.worlds.values():
                 world.systemd.fails = 0.0
-            pair.run(60, move)
+            pair.run(60, pair.follow_health)
             self.assertEqual((len(pair.active()), pair.overlaps), (1, []), kind)
             self.assertFalse(pair.worlds["node-b"].reports[-1]["services"][NAME]["failed_on_both"])
 
