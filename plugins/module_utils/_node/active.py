@@ -193,9 +193,9 @@ _CALM = (active_core.STANDBY, active_core.WAITING, active_core.ACTIVE, active_co
 
 def _without_times(why):
     """What a report says does not change with each look."""
-    head, mark, _rest = why.partition("; left alone for ")
-    head, other, _rest = head.partition(" for another ") if not mark else (head, "", "")
-    return head
+    for mark in ("; left alone for ", " for another ", ", and lends nothing for "):
+        why = why.partition(mark)[0]
+    return why
 
 
 class Fence(object):

@@ -92,7 +92,7 @@ class Peer(object):
         self._want, self._wanted, self._down = False, None, False
         self._held, self._alone, self._term, self._seen = False, False, 0, 0
         self._promised = None  # until when we promised not to start
-        self._asked, self._next, self._why = None, None, "the peer was not asked yet"
+        self._asked, self._last, self._next, self._why = None, None, now, "the peer was not asked yet"
         self._gaps, self._gap_at = 0.0, None
         self._left_until, self._took_leave = None, False
         self.failed = self.peer_failed = self.leaving = False
@@ -114,8 +114,9 @@ class Peer(object):
             self._take(answer, now)
         if want and not self._held and self._may_go_alone(now):
             self._hold(alone=True)
-        if self.line.idle and (self._next is None or now >= self._next):
-            self._ask(now)
+        do = HOLD if want or self._held else LOOK
+        if self.line.idle and (do != self._last or now >= self._next):
+            self._ask(do, now)
         return self._grant(now)
 
     def resumed(self, now, gap):
@@ -170,9 +171,8 @@ class Peer(object):
         self._heard, self.peer_failed, self._left_until = now, message.get("failed") is True, None
         self._seen = max(self._seen, number(message, "term", 0, 1 << 53))
 
-    def _ask(self, now):
-        do = HOLD if self._want or self._held else LOOK
-        self._asked = {"at": now, "do": do, "void": False}
+    def _ask(self, do, now):
+        self._last, self._asked = do, {"at": now, "do": do, "void": False}
         wait = ASK_INTERVAL if self._want and not self._held else HEAR_INTERVAL
         self._next = now + min(wait, self._settings["lease"] / 3.0)
         self.line.ask(

@@ -36,7 +36,7 @@ def _number(given, key, default, low, high, place):
     except (TypeError, ValueError):
         found = None
     if found is None or not low <= found <= high:
-        raise NodeError("%s: %s %r is not a number in %g..%g; give one that is" % (place, key, value, low, high))
+        raise NodeError("%s: %s %s is not a number in %g..%g; give one that is" % (place, key, value, low, high))
     return found
 
 
@@ -80,7 +80,7 @@ def shortest_timeout(watchdog, blind, stop_timeout):
 def _arbiter(given, entry, node, watchdog, place):
     kind = given.get("kind")
     if kind not in KINDS:
-        raise NodeError("%s: kind %r is not one of %s; give one of them" % (place, kind, ", ".join(KINDS)))
+        raise NodeError("%s: kind %s is not one of %s; give one of them" % (place, kind, ", ".join(KINDS)))
     found = {"kind": kind, "node": node, "margin": MARGIN}
     if kind == "none":
         return found

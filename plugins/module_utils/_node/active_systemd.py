@@ -145,13 +145,13 @@ class Systemd(object):
             return
         self._show = None
         shown = parse_show(result[1])
-        wanted = [(name, unit) for name in self._order for unit in self._units[name]]
-        if result[0] != 0 or len(shown) != len(wanted):
+        if result[0] != 0 or len(shown) != sum(len(units) for units in self._units.values()):
             self._complain("", "systemctl show: %s" % (result[1][-200:] or "ended with %d" % result[0]))
             return
         self._complain("", None)
         for name in self._order:
-            mine = [values for values, (service, _unit) in zip(shown, wanted) if service == name]
+            count = len(self._units[name])
+            mine, shown = shown[:count], shown[count:]
             groups = [values["ControlGroup"] for values in mine[1:] if values.get("ControlGroup")]
             self._groups[name] = groups or self._groups[name]
             if name in self._shown_for:

@@ -46,14 +46,16 @@ def new_nonce():
 
 
 def is_nonce(text):
-    return len(text) == 2 * NONCE_BYTES and all(char in b"0123456789abcdef" for char in bytearray(text))
+    return len(text) == 2 * NONCE_BYTES and not text.strip(b"0123456789abcdef")
 
 
 def _same(one, other):
     """In a time that does not tell how far they are the same; Python 2.7.5 has no compare_digest."""
-    different = len(one) ^ len(other)
-    for left, right in zip(bytearray(one), bytearray(other)):
-        different |= left ^ right
+    if len(one) != len(other):
+        return False
+    different, others = 0, bytearray(other)
+    for place, char in enumerate(bytearray(one)):
+        different |= char ^ others[place]
     return different == 0
 
 
