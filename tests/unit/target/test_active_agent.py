@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 import time
@@ -22,6 +23,7 @@ from ansible_collections.duplex.ha_pair.plugins.module_utils._node import (
     active_ready,
     active_systemd,
     probes,
+    state,
 )
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.active_settings import read_settings
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
@@ -233,6 +235,115 @@ class AgentTest(unittest.TestCase):
                 found = fence.result()
             # Python 3.6 names the program once more.
             self.assertEqual((found[0], (found[1] or "").partition(": '")[0]), (expected[0], expected[1] or ""))
+
+
+class WorldTest(unittest.TestCase):
+    """The parts of the machine that need no systemd."""
+
+    def setUp(self):
+        self.directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.before, active.STATE_DIRECTORY = active.STATE_DIRECTORY, self.directory
+        self.addCleanup(setattr, active, "STATE_DIRECTORY", self.before)
+        self.failing = self.path("failing")
+        entry = {"track_file": self.path("track"), "failing_file": self.failing}
+        self.settings = read_settings(given(entry, listen={"address": "127.0.0.1", "port": 1, "secret": SECRET}))
+        self.world = active.World(self.settings)
+        self.said = []
+        self.world.say = self.said.append
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w") as target:
+            target.write(text)
+
+    def read(self, name):
+        with open(self.path(name)) as source:
+            return source.read()
+
+    def test_reads_the_record_of_this_boot_again_when_it_changes(self):
+        boot = active.System.boot_id()
+        record = state.apply_daemon_running(state.new_record("node-a", boot, 1.0, ["web"]), {"pid": 1, "since": 1}, 1)
+        self.assertIsNone(self.world.vrrp("web"))
+        for word in ("MASTER", "BACKUP"):
+            record = state.apply_event(record, state.parse_line('INSTANCE "web" %s 250' % word), 2.0)
+            self.write("new", state.render(record, 2.0))
+            os.rename(self.path("new"), self.path("state.json"))
+            self.assertEqual(self.world.vrrp("web"), word)
+        os.unlink(self.path("state.json"))
+        self.assertIsNone(self.world.vrrp("web"))
+
+    def test_a_verdict_of_the_prober_counts_once_it_was_good(self):
+        up, down = {"service": "active"}, {"service": "activating"}
+        self.write("failing", "1\n")
+        self.assertIsNone(self.world.ready(NAME, down))
+        self.assertIsNone(self.world.ready(NAME, None))
+        # Of the time before this start.
+        self.assertTrue(self.world.ready(NAME, up))
+        self.write("failing", "0\n")
+        self.assertTrue(self.world.ready(NAME, up))
+        self.write("failing", "1\n")
+        self.assertFalse(self.world.ready(NAME, up))
+        os.unlink(self.failing)
+        self.assertTrue(self.world.ready(NAME, up))
+
+    def test_keeps_what_keepalived_reads(self):
+        self.world.track(self.path("track"), True)
+        self.assertEqual(self.read("track"), "1\n")
+        self.world.track(self.path("track"), False)
+        self.assertEqual(self.read("track"), "0\n")
+        os.unlink(self.path("track"))
+        clock, self.world.now = self.world.now() + 2, lambda: clock
+        self.world.track(self.path("track"), False)
+        self.assertEqual(self.read("track"), "0\n")
+
+    def test_says_once_that_it_cannot_write(self):
+        for good in (True, False):
+            self.world.track("/nonexistent/track", good)
+        self.assertEqual(self.said, [
+            "problem: /nonexistent/track: cannot write (No such file or directory); see that its directory is there "
+            "and has room"
+        ])
+
+    def test_publishes_for_people(self):
+        self.world.publish({"schema": 1, "services": {NAME: {"phase": "standby"}}})
+        report = json.loads(self.read("active.json"))
+        self.assertEqual(report["services"][NAME]["phase"], "standby")
+        self.assertIn("written_at", report)
+
+    def test_says_that_its_port_is_taken(self):
+        taken = socket.socket()
+        self.addCleanup(taken.close)
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        self.settings["listen"]["port"] = port = taken.getsockname()[1]
+        with self.assertRaises(NodeError) as caught:
+            self.world.open(lambda message: message)
+        self.assertEqual(
+            str(caught.exception),
+            "127.0.0.1: port %d: cannot be listened on (Address already in use); see who does, and that the address "
+            "is this host's" % port,
+        )
+
+    def test_two_agents_meet_over_real_sockets(self):
+        other = socket.socket()
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+        other.close()
+        self.settings["listen"].update(port=port, secret=SECRET.encode("ascii"))
+        pair = Pair("peer")
+        self.world.open(pair.agents["node-a"].answer)
+        self.addCleanup(self.world.close)
+        line = self.world.line("127.0.0.1", port, SECRET.encode("ascii"))
+        found, end = None, time.time() + 10
+        while found is None and time.time() < end:
+            found = line.look(self.world.now())
+            if line.idle:
+                line.ask({"service": NAME, "node": "node-b", "do": "look"}, self.world.now())
+            self.world._listener.step(self.world.now())
+        self.assertEqual(found["answer"], "heard")
 
 
 SHOWN = """Id=ha-pair-fetcher.target
