@@ -21,6 +21,7 @@ import stat
 
 from . import active_arbiters, active_core, service
 from .active_core import GAP, KILL, START
+from .active_fence import Fence
 from .active_ready import Readiness, make_asker
 from .active_settings import SETTINGS_FILE, read_settings
 from .active_systemd import Systemd, target_of
@@ -196,33 +197,6 @@ def _without_times(why):
     for mark in ("; left alone for ", " for another ", ", and lends nothing for "):
         why = why.partition(mark)[0]
     return why
-
-
-class Fence(object):
-    """A fencing command in a session of its own."""
-
-    def __init__(self, argv, timeout, clock=boottime, start=None):
-        self._clock, self._until, self._timeout = clock, clock() + timeout, timeout
-        self._late = False
-        try:
-            self._command, self._failed = (start or Command)(argv), None
-        except NodeError as exc:
-            self._command, self._failed = None, (False, str(exc))
-
-    def result(self):
-        if self._failed is not None:
-            return self._failed
-        if not self._late and self._clock() >= self._until:
-            self._late = True
-            self._command.kill()
-        result = self._command.result()
-        if result is None:
-            # What it started may keep its output open; whatever that does, the command is over.
-            return (False, "no end within %g s" % self._timeout) if self._late else None
-        code, said = result
-        if code == 0 and not self._late:
-            return True, None
-        return False, "no end within %g s" % self._timeout if self._late else "%d %s" % (code, said[-200:])
 
 
 class LongCommand(Command):

@@ -115,7 +115,7 @@ class Peer(object):
         if want and not self._held and self._may_go_alone(now):
             self._hold(alone=True)
         do = HOLD if want or self._held else LOOK
-        if self.line.idle and (do != self._last or now >= self._next):
+        if self.line.idle and ((do, self.leaving) != self._last or now >= self._next):
             self._ask(do, now)
         return self._grant(now)
 
@@ -172,7 +172,7 @@ class Peer(object):
         self._seen = max(self._seen, number(message, "term", 0, 1 << 53))
 
     def _ask(self, do, now):
-        self._last, self._asked = do, {"at": now, "do": do, "void": False}
+        self._last, self._asked = (do, self.leaving), {"at": now, "do": do, "void": False}
         wait = ASK_INTERVAL if self._want and not self._held else HEAR_INTERVAL
         self._next = now + min(wait, self._settings["lease"] / 3.0)
         self.line.ask(

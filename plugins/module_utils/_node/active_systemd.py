@@ -64,7 +64,9 @@ class Systemd(object):
         self._show, self._show_at, self._shown_for, self._asked = None, None, (), None
         self._next = None
         self._commands = {name: [] for name in units}  # [(Command, since)]
-        self._known, self._groups, self._full = {}, {name: [] for name in units}, {}
+        self._known, self._full = {}, {}
+        # Where they are as a rule, until systemd has said where they are.
+        self._groups = {name: ["/system.slice/%s" % unit for unit in units[name][1:]] for name in units}
         self._said = {}
 
     def sources(self):

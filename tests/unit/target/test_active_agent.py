@@ -20,6 +20,7 @@ from ansible_collections.duplex.ha_pair.plugins.module_utils._node import (
     active,
     active_arbiters,
     active_cgroup,
+    active_fence,
     active_ready,
     active_systemd,
     probes,
@@ -206,35 +207,28 @@ class AgentTest(unittest.TestCase):
         self.assertEqual(world.systemd.commands, [])
 
     def test_a_fencing_command_that_does_not_end_has_failed(self):
-        killed = []
-
-        class Endless(object):
-            def __init__(self, _argv):
-                pass
-
-            def result(self):
-                return (-9, "") if killed else None
-
-            def kill(self):
-                killed.append(True)
-
         clock = [0.0]
-        fence = active.Fence(["/bin/fence"], 5.0, lambda: clock[0], Endless)
+        fence = active_fence.Fence(["/bin/sleep", "60"], 5.0, lambda: clock[0])
         self.assertIsNone(fence.result())
         clock[0] = 5.1
-        self.assertEqual(fence.result(), (False, "no end within 5 s"))
+        self.assertEqual(fence.result(), (False, "/bin/sleep: no end within 5 s"))
+        self.assertEqual(fence._process.wait(), -signal.SIGKILL)
 
     def test_a_fencing_command_succeeds_by_its_exit_code(self):
         for argv, expected in (
             (["/bin/sh", "-c", "exit 0"], (True, None)),
-            (["/bin/sh", "-c", "echo no route; exit 3"], (False, "3 no route")),
-            (["/nonexistent/fence"], (False, "/nonexistent/fence: No such file or directory")),
+            # What it leaves behind, or closes, says nothing.
+            (["/bin/sh", "-c", "sleep 5 & exit 0"], (True, None)),
+            (["/bin/sh", "-c", "exec >&- 2>&-; sleep 0.05; exit 0"], (True, None)),
+            (["/bin/sh", "-c", "echo no route; exit 3"], (False, "/bin/sh: ended with 3: no route")),
+            (["/nonexistent/fence"], (False, "/nonexistent/fence: cannot be started (No such file or directory)")),
         ):
-            fence, end, found = active.Fence(argv, 30.0), time.time() + 20, None
+            fence, end, found = active_fence.Fence(argv, 30.0), time.time() + 20, None
             while found is None and time.time() < end:
                 found = fence.result()
-            # Python 3.6 names the program once more.
-            self.assertEqual((found[0], (found[1] or "").partition(": '")[0]), (expected[0], expected[1] or ""))
+                time.sleep(0.001)
+            self.assertEqual(found, expected)
+            self.assertEqual(fence.result(), expected)
 
 
 class WorldTest(unittest.TestCase):

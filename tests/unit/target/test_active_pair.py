@@ -8,6 +8,7 @@ from __future__ import absolute_import, division, print_function
 import unittest
 
 from active_simulation import NAME, Pair
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node import active
 
 __metaclass__ = type
 
@@ -214,8 +215,11 @@ class PairTest(unittest.TestCase):
     def test_an_agent_that_ends_says_so_and_the_peer_does_not_wait(self):
         for kind in ("peer", "witness"):
             pair = self.started(kind)
-            pair.agents["node-a"].leave()
+            pair.vrrp("BACKUP", "BACKUP")
             pair.run(8)
+            pair.agents["node-a"].leave()
+            # So long it stays for that.
+            pair.run(active.FAREWELL)
             self.assertEqual(pair.where(), [], kind)
             self.assertTrue(pair.agents["node-a"].is_free, kind)
             pair.network.answers["node-a"] = lambda _message: {}
