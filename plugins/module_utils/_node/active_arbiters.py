@@ -22,6 +22,7 @@ ASK_INTERVAL = 0.2
 HEAR_INTERVAL = 2.0
 # Run for so long without a gap, a peer that can reach us has reached us (s).
 SETTLED = 5.0
+UNWANTED = "it is not wanted here"
 # How soon a fencing command that failed runs again (s): twice as long each time.
 FIRST_RETRY, LONGEST_RETRY = 5.0, 60.0
 
@@ -244,7 +245,7 @@ class Peer(object):
             return Grant(GRANTED, "the peer does not answer" if silent else "the peer promised not to start it")
         if self._want and now - self._heard > self._settings["timeout"] / 2.0:
             return Grant(ASKED, "the peer does not answer (%s)" % (self.line.problem or "it is connected"))
-        return Grant(ASKED if self._want else DENIED, self._why)
+        return Grant(ASKED, self._why) if self._want else Grant(DENIED, UNWANTED)
 
 
 class Command(Peer):
@@ -408,4 +409,4 @@ class Witness(object):
         heard = self._born if self._answered is None else self._answered
         if now - heard > 2 * HEAR_INTERVAL + 1.0:
             return Grant(DENIED, "the witness does not answer (%s)" % (self.line.problem or "it is connected"))
-        return Grant(ASKED if want else DENIED, self._why)
+        return Grant(ASKED, self._why) if want else Grant(DENIED, UNWANTED)
