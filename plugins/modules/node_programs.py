@@ -16,6 +16,8 @@ description:
     collection, and the command C(ha-pair) that tells a person on the node what it does and why.
   - The programs by which a keepalived without file tracking and FIFO looks at state files and tells changes are
     installed as well.
+  - C(ha-pair-active), which runs a service on one node of the pair only, and C(ha-pair-witness), which lends such
+    services to the nodes of pairs from a third host, are installed as well, and run where a role makes units for them.
   - The others share one archive, which is replaced in one step, so that a check that runs at that moment sees the old
     programs or the new ones and never a mixture.
   - All files belong to root. A file that changed hands or mode is put right as well.
@@ -67,8 +69,18 @@ import tempfile
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.duplex.ha_pair.plugins.module_utils import _node
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node import (
+    active,
+    active_arbiters,
+    active_cgroup,
+    active_core,
+    active_fence,
+    active_ready,
+    active_settings,
+    active_systemd,
+    active_wire,
     addresses,
     arp,
+    boot_clock,
     check,
     claims,
     command,
@@ -106,13 +118,24 @@ from ansible_collections.duplex.ha_pair.plugins.module_utils._node import (
     survey,
     system,
     unordered,
+    witness,
     wording,
 )
 
 # Named one by one: what is not imported here does not reach the node.
 MODULES = (
+    active,
+    active_arbiters,
+    active_cgroup,
+    active_core,
+    active_fence,
+    active_ready,
+    active_settings,
+    active_systemd,
+    active_wire,
     addresses,
     arp,
+    boot_clock,
     check,
     claims,
     command,
@@ -150,6 +173,7 @@ MODULES = (
     survey,
     system,
     unordered,
+    witness,
     wording,
 )
 

@@ -20,6 +20,7 @@ __metaclass__ = type
 ARCHIVE = "ha_pair.zip"
 PACKAGE = "ha_pair"
 PROGRAMS = {
+    "ha-pair-active": "active",
     "ha-pair-check": "check",
     "ha-pair-config-test": "config_test",
     "ha-pair-nginx-test": "nginx_test",
@@ -27,6 +28,7 @@ PROGRAMS = {
     "ha-pair-prober": "prober",
     "ha-pair-ready": "ready",
     "ha-pair-redis-role": "redis_role",
+    "ha-pair-witness": "witness",
 }
 # What a person calls lies where a shell finds it; the others are called by systemd and keepalived, by their full path.
 COMMAND, COMMAND_MODULE = "/usr/bin/ha-pair", "command"

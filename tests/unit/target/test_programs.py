@@ -49,7 +49,7 @@ class ProgramsTest(unittest.TestCase):
 
     def test_every_program_starts_from_the_archive(self):
         self.install()
-        for name in ("ha-pair-check", "ha-pair-config-test", "ha-pair-ready"):
+        for name in ("ha-pair-active", "ha-pair-check", "ha-pair-config-test", "ha-pair-ready", "ha-pair-witness"):
             code, text = self.run_program(name, "--nonsense")
             self.assertNotIn("Traceback", text)
             self.assertNotIn("ImportError", text)
