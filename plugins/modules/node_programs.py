@@ -16,6 +16,7 @@ description:
     collection, and the command C(ha-pair) that tells a person on the node what it does and why.
   - The programs by which a keepalived without file tracking and FIFO looks at state files and tells changes are
     installed as well.
+  - The programs that mirror directories from the owner of a VIP to its peer, and take them there, are installed as well.
   - The others share one archive, which is replaced in one step, so that a check that runs at that moment sees the old
     programs or the new ones and never a mixture.
   - All files belong to root. A file that changed hands or mode is put right as well.
@@ -104,6 +105,10 @@ from ansible_collections.duplex.ha_pair.plugins.module_utils._node import (
     socket_filter,
     state,
     survey,
+    sync,
+    sync_marker,
+    sync_receive,
+    sync_settings,
     system,
     unordered,
     wording,
@@ -148,6 +153,10 @@ MODULES = (
     socket_filter,
     state,
     survey,
+    sync,
+    sync_marker,
+    sync_receive,
+    sync_settings,
     system,
     unordered,
     wording,
