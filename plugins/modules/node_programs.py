@@ -16,7 +16,8 @@ description:
     collection, and the command C(ha-pair) that tells a person on the node what it does and why.
   - The programs by which a keepalived without file tracking and FIFO looks at state files and tells changes are
     installed as well.
-  - The programs that mirror directories from the owner of a VIP to its peer, and take them there, are installed as well.
+  - The programs that mirror directories from the owner of a VIP to its peer, and take them there, are installed as
+    well.
   - The others share one archive, which is replaced in one step, so that a check that runs at that moment sees the old
     programs or the new ones and never a mixture.
   - All files belong to root. A file that changed hands or mode is put right as well.

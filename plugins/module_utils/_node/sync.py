@@ -16,6 +16,7 @@ from __future__ import absolute_import, division, print_function
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,7 @@ from . import sync_marker
 from .errors import NodeError
 from .journal import INFO, NOTICE, Journal
 from .service import log
-from .sync_marker import CONFLICT, MIRROR, Refusal
+from .sync_marker import CONFLICT, MIRROR, RefusedError
 from .sync_receive import ASK, COMMIT, PROGRAM
 from .sync_settings import PARTIAL, Node, mount_of, read_settings, stamp
 
@@ -103,7 +104,7 @@ class Round(object):
             return dict(entry, seconds=0.0, result=REFUSED, problem="another round of it has not ended")
         try:
             entry.update(self._run(started))
-        except Refusal as exc:
+        except RefusedError as exc:
             entry.update(result=REFUSED, problem=str(exc))
         except (NodeError, EnvironmentError) as exc:
             entry.update(result=FAILED, problem=str(exc))
@@ -111,14 +112,14 @@ class Round(object):
             try:
                 self._remember(entry)
             finally:
-                held.close()
+                os.close(held)
         return dict(entry, seconds=round(self._node.now() - started, 3))
 
     def _remember(self, entry):
         """A source whose round did not get through has files that its peer lacks, until one does."""
         try:
             marker = self._node.marker(self._name)
-        except Refusal:
+        except RefusedError:
             return
         if marker is None:
             return
@@ -140,7 +141,7 @@ class Round(object):
         mode, why = sync_marker.choose(marker, answer, own, self._settings.get("first"))
         mount = mount_of(path)
         if marker["mount"] is not None and len(mount) < len(marker["mount"]):
-            raise Refusal(
+            raise RefusedError(
                 "%s was on %s, which is not mounted now; mount it, or nothing is left on the peer either"
                 % (path, marker["mount"])
             )
@@ -196,7 +197,7 @@ class Round(object):
         except (ValueError, TypeError, KeyError):
             raise NodeError("the peer answered %r, not what ha-pair-sync-receive answers" % out[:80])
         if named != self._settings["peer"]:
-            raise Refusal("%s answered, and the peer is %s" % (named, self._settings["peer"]))
+            raise RefusedError("%s answered, and the peer is %s" % (named, self._settings["peer"]))
         return answer
 
     def _commit(self, marker):
@@ -233,7 +234,7 @@ class Round(object):
                 if self._node.ownership() != sync_marker.OWNER:
                     process.terminate()
                     process.wait()
-                    raise Refusal("this node stopped being owner during the round")
+                    raise RefusedError("this node stopped being owner during the round")
                 time.sleep(TICK)
             found = []
             for stream in (out, err):
@@ -341,7 +342,7 @@ def main(arguments=None, node=None, remote=None, rsync="rsync"):
             continue
         try:
             act(node, name)
-        except (NodeError, Refusal) as exc:
+        except (NodeError, RefusedError) as exc:
             sys.stderr.write("ha-pair-sync: %s\n" % exc)
             wrong = True
     return 1 if wrong else 0

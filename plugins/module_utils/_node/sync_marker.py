@@ -4,9 +4,10 @@
 """Whose files are newer: the marker of a mirrored directory, and what a round may do; pure functions.
 
 Each node keeps a marker beside the directory, never in it: which source of the pair wrote these files, counted
-(`generation`), who that was (`owner`), and since when (`began_at`), because one that lost its marker counts anew. Becoming the source counts on, and keeps what it began from as `parent`. A
-complete round gives the peer the same marker. So a peer with our marker has only what we gave it, one with the marker
-from which we began was our source once, and every other one has been written by somebody else meanwhile: a split.
+(`generation`), who that was (`owner`), and since when (`began_at`), because one that lost its marker counts anew.
+Becoming the source counts on, and keeps what it began from as `parent`. A complete round gives the peer the same
+marker. So a peer with our marker has only what we gave it, one with the marker from which we began was our source once,
+and every other one has been written by somebody else meanwhile: a split.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -18,6 +19,8 @@ from . import state
 __metaclass__ = type
 
 SCHEMA = 1
+# What JSON gives for a string, on either Python.
+_TEXT = type(json.loads('""'))
 
 OWNER, STANDBY, UNKNOWN = "owner", "standby", "unknown"
 
@@ -28,7 +31,7 @@ MODES = (FIRST, MIRROR, TAKEOVER, CONFLICT)
 WITHOUT_DELETING = (FIRST, CONFLICT)
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """This round must not run; the text says why, and what to do about it."""
 
 
@@ -55,15 +58,16 @@ def owned_since(text, instance, boot_id, when):
     entry = record["instances"].get(instance)
     if entry is None:
         return False
-    steps = entry["history"]
-    for step, following in zip(steps, steps[1:] + [None]):
-        if step["state"] == "MASTER" and (following is None or following["at"] > when):
+    until = None
+    for step in reversed(entry["history"]):
+        if step["state"] == "MASTER" and (until is None or until > when):
             return True
+        until = step["at"]
     return entry["state"] == "MASTER"
 
 
 def parse(text):
-    """The marker in this text; None when there is no text, Refusal when the text is none of ours."""
+    """The marker in this text; None when there is no text, RefusedError when the text is none of ours."""
     if text is None or not text.strip():
         return None
     try:
@@ -77,12 +81,12 @@ def parse(text):
             and found["unsent"] in (True, False)
             and (found["conflict"] is None or isinstance(found["conflict"], dict))
             and all(found[key] is None or float(found[key]) >= 0 for key in ("completed_at", "committed_at"))
-            and (found["mount"] is None or isinstance(found["mount"], type("")))
+            and (found["mount"] is None or isinstance(found["mount"], _TEXT))
         )
     except (ValueError, TypeError, KeyError, IndexError):
         good = False
     if not good:
-        raise Refusal("the marker is not of schema %d; move it away to have it counted anew" % SCHEMA)
+        raise RefusedError("the marker is not of schema %d; move it away to have it counted anew" % SCHEMA)
     return found
 
 
@@ -95,7 +99,7 @@ def _is_identity(value):
 
 
 def _is_name(value):
-    return isinstance(value, type("")) and bool(value)
+    return isinstance(value, _TEXT) and bool(value)
 
 
 def render(marker):
@@ -147,15 +151,15 @@ def strayed(marker, node, owned):
 
 
 def choose(marker, answer, node, first):
-    """(the mode of the next round, why). `marker`: ours as begun, `answer`: what the peer says; Refusal otherwise.
+    """(the mode of the next round, why). `marker`: ours as begun, `answer`: what the peer says; RefusedError otherwise.
 
     `first`: which node's files win where both have some and nobody ever mirrored them; None when nobody said.
     """
     theirs = answer["marker"]
     if answer["ownership"] != STANDBY:
         if answer["ownership"] == OWNER:
-            raise Refusal("the peer is owner as well; nothing is mirrored until one of the two gives way")
-        raise Refusal("the peer does not know whether it is owner; see that its ha-pair-notify.service runs")
+            raise RefusedError("the peer is owner as well; nothing is mirrored until one of the two gives way")
+        raise RefusedError("the peer does not know whether it is owner; see that its ha-pair-notify.service runs")
     if theirs is None:
         return _choose_first(marker, answer, node, first)
     if marker["conflict"] is not None:
@@ -177,20 +181,20 @@ def _choose_first(marker, answer, node, first):
     if first == node:
         return FIRST, "the peer has files, and ours are to win"
     if first:
-        raise Refusal(
+        raise RefusedError(
             "the directory is not empty on the peer, whose files are to win (file_sync_first: %s), and the VIP is "
             "here; move the VIP there first" % first
         )
-    raise Refusal(
+    raise RefusedError(
         "the directory is not empty on the peer, and nothing was ever mirrored; empty it there, or say whose files win "
         "(file_sync_first: %s)" % node
     )
 
 
 def check_begin(marker, answer):
-    """Refusal where this node has no history of the files and its peer has: a new or emptied node wins by nothing."""
+    """RefusedError where only the peer has a history of the files: a new or emptied node wins by nothing."""
     if marker is None and answer["marker"] is not None:
-        raise Refusal(
+        raise RefusedError(
             "this node never had these files, and the peer has (generation %d of %s); move the VIP to the peer so that "
             'they come here, or run "ha-pair-sync --adopt NAME" here to have ours win, theirs kept aside'
             % (answer["marker"]["generation"], answer["marker"]["owner"])
@@ -209,13 +213,13 @@ def settle(marker, theirs, mode, conflict, started_at, mount):
 
 
 def check_commit(marker, given, node):
-    """Refusal unless the peer may put this marker in the place of ours."""
+    """RefusedError unless the peer may put this marker in the place of ours."""
     if given is None or given["owner"] == node:
-        raise Refusal("the marker names %s as source" % (given["owner"] if given else "nobody"))
+        raise RefusedError("the marker names %s as source" % (given["owner"] if given else "nobody"))
     if marker is None or identity(given) == identity(marker):
         return
     if given["generation"] <= marker["generation"]:
-        raise Refusal(
+        raise RefusedError(
             "the marker is of generation %d, and ours of %d; a newer source was here"
             % (given["generation"], marker["generation"])
         )

@@ -20,7 +20,7 @@ import time
 from . import sync_marker
 from .errors import NodeError
 from .journal import Journal
-from .sync_marker import Refusal
+from .sync_marker import RefusedError
 from .sync_settings import PARTIAL, STAMP, Node, read_settings
 
 __metaclass__ = type
@@ -42,35 +42,35 @@ _NUMBER = re.compile(r"--(?:timeout|bwlimit)=[0-9]{1,9}\Z")
 
 
 def parse(text, directories, kept):
-    """What the peer asks for: {"verb", "name"} and, for rsync, its "argv", and what it may do. Refusal otherwise.
+    """What the peer asks for: {"verb", "name"} and, for rsync, its "argv", and what it may do. RefusedError otherwise.
 
     `directories`: the entries of the settings by name. `kept`: gives the place of what is kept of a name.
     """
     if not text:
-        raise Refusal("this key gives no shell; it is for ha-pair-sync of the peer")
+        raise RefusedError("this key gives no shell; it is for ha-pair-sync of the peer")
     if len(text) > LONGEST_COMMAND or re.search(r"[^\x20-\x7e]", text):
-        raise Refusal("the command is too long, or holds signs that no command of ours does")
+        raise RefusedError("the command is too long, or holds signs that no command of ours does")
     try:
         words = shlex.split(text)
     except ValueError:
-        raise Refusal("the command has unbalanced quotes")
+        raise RefusedError("the command has unbalanced quotes")
     if len(words) == 3 and words[0] == PROGRAM and words[1] in (ASK, COMMIT):
         if words[2] not in directories:
-            raise Refusal("%r is not one of file_sync_directories here" % words[2])
+            raise RefusedError("%r is not one of file_sync_directories here" % words[2])
         return {"verb": words[1], "name": words[2]}
     if words[:2] == ["rsync", "--server"]:
         return _parse_rsync(words, directories, kept)
-    raise Refusal("%r is no command for this key" % text[:80])
+    raise RefusedError("%r is no command for this key" % text[:80])
 
 
 def _parse_rsync(words, directories, kept):
     options, last = words[2:-2], words[-2:]
     name = next((name for name, entry in directories.items() if last == [".", entry["path"] + "/"]), None)
     if name is None:
-        raise Refusal("rsync: %r is not one of file_sync_directories here" % last[-1])
+        raise RefusedError("rsync: %r is not one of file_sync_directories here" % last[-1])
     letters = _LETTERS.match(options[0]) if options else None
-    if letters is None or not _NEEDED_LETTERS <= set(letters.group(1)):
-        raise Refusal("rsync: %r is not what ha-pair-sync asks for" % (options[0] if options else ""))
+    if letters is None or not _NEEDED_LETTERS.issubset(letters.group(1)):
+        raise RefusedError("rsync: %r is not what ha-pair-sync asks for" % (options[0] if options else ""))
     mode, deletes, partial, waiting = None, False, False, list(options[1:])
     while waiting:
         word = waiting.pop(0)
@@ -82,20 +82,20 @@ def _parse_rsync(words, directories, kept):
         elif word in _ALONE:
             deletes = deletes or word.startswith("--delete")
         elif not _NUMBER.match(word):
-            raise Refusal("rsync: %r is not what ha-pair-sync asks for" % word)
+            raise RefusedError("rsync: %r is not what ha-pair-sync asks for" % word)
     if mode is None or not partial:
-        raise Refusal("rsync: --backup-dir or --partial-dir is missing, without which files would be lost")
+        raise RefusedError("rsync: --backup-dir or --partial-dir is missing, without which files would be lost")
     dry = "n" in letters.group(1)
     if deletes and not dry and mode in sync_marker.WITHOUT_DELETING:
-        raise Refusal("rsync: --delete in a round that must not delete")
+        raise RefusedError("rsync: --delete in a round that must not delete")
     return {"verb": "rsync", "name": name, "argv": words[1:], "deletes": deletes and not dry, "mode": mode}
 
 
 def _kept_mode(value, root):
-    """The mode that the name of a directory of kept files tells; Refusal for any other directory."""
+    """The mode that the name of a directory of kept files tells; RefusedError for any other directory."""
     base, slash, last = (value or "").rpartition("/")
     if not slash or base != root or not STAMP.match(last):
-        raise Refusal("rsync: %r is no directory for what is kept of this one" % value)
+        raise RefusedError("rsync: %r is no directory for what is kept of this one" % value)
     return last.rpartition("-")[2]
 
 
@@ -114,12 +114,12 @@ def answer(node, name):
 
 
 def check_standby(node):
-    """Refusal unless this node knows that it is not owner."""
+    """RefusedError unless this node knows that it is not owner."""
     found = node.ownership()
     if found == sync_marker.OWNER:
-        raise Refusal("this node is owner itself, and takes no files")
+        raise RefusedError("this node is owner itself, and takes no files")
     if found != sync_marker.STANDBY:
-        raise Refusal("this node does not know whether it is owner; see that ha-pair-notify.service runs")
+        raise RefusedError("this node does not know whether it is owner; see that ha-pair-notify.service runs")
 
 
 def commit(node, name, text):
@@ -128,7 +128,9 @@ def commit(node, name, text):
     given, marker = sync_marker.parse(text), node.marker(name)
     sync_marker.check_commit(marker, given, node.settings["node"])
     if given["owner"] != node.settings["peer"]:
-        raise Refusal("the marker names %s as source, and the peer is %s" % (given["owner"], node.settings["peer"]))
+        raise RefusedError(
+            "the marker names %s as source, and the peer is %s" % (given["owner"], node.settings["peer"])
+        )
     node.save_marker(name, dict(given, committed_at=round(node.now(), 3)))
     node.prune(name)
 
@@ -137,7 +139,7 @@ def transfer(node, request, rsync=RSYNC):
     """Let rsync take files until it ends, or until this node becomes owner; its exit code."""
     check_standby(node)
     if request["deletes"] and answer(node, request["name"])["strayed"]:
-        raise Refusal("this node was owner meanwhile, and nothing of what it wrote may be deleted")
+        raise RefusedError("this node was owner meanwhile, and nothing of what it wrote may be deleted")
     node.place(request["name"])
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
     # Runs as a program of the node, where there is no module to run commands.
@@ -148,7 +150,7 @@ def transfer(node, request, rsync=RSYNC):
         if node.ownership() != sync_marker.STANDBY:
             process.terminate()
             process.wait()
-            raise Refusal("this node became owner, and takes no more files")
+            raise RefusedError("this node became owner, and takes no more files")
         time.sleep(TICK)
     return process.returncode
 
@@ -161,25 +163,25 @@ def serve(node, request, stdin, stdout):
         return 0
     held = node.lock(request["name"])
     if held is None:
-        raise Refusal("another round of %s has not ended here; the next one tries again" % request["name"])
+        raise RefusedError("another round of %s has not ended here; the next one tries again" % request["name"])
     try:
         if request["verb"] == COMMIT:
             commit(node, request["name"], stdin.read(LONGEST_MARKER))
             return 0
         return transfer(node, request)
     finally:
-        held.close()
+        os.close(held)
 
 
 def main(node=None, environment=None):
     """Run by sshd."""
-    say = Journal(PROGRAM, plain=lambda line: None)
+    say = Journal(PROGRAM, plain=lambda _line: None)
     try:
         node = node or Node(read_settings())
         text = (os.environ if environment is None else environment).get("SSH_ORIGINAL_COMMAND", "")
         request = parse(text, node.settings["directories"], node.kept)
         return serve(node, request, sys.stdin, sys.stdout)
-    except (NodeError, Refusal, EnvironmentError) as exc:
+    except (NodeError, RefusedError, EnvironmentError) as exc:
         say("problem: refused: %s" % exc)
         # The peer reads it, and says it in its own journal.
         sys.stderr.write("%s: %s\n" % (PROGRAM, exc))

@@ -114,13 +114,13 @@ class Node(object):
         return not [entry for entry in _entries(self.place(name)) if entry != PARTIAL]
 
     def lock(self, name):
-        """A lock that is held while the result lives; None when another round holds it."""
+        """A lock, as the descriptor that is to be closed; None when another round holds it."""
         make_directory(self._data)
-        held = open(os.path.join(self._data, "." + name + ".lock"), "w")  # pylint: disable=consider-using-with
+        held = os.open(os.path.join(self._data, "." + name + ".lock"), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (IOError, OSError):
-            held.close()
+            os.close(held)
             return None
         return held
 

@@ -15,7 +15,7 @@ import unittest
 
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node import state, sync, sync_marker, sync_settings
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
-from ansible_collections.duplex.ha_pair.plugins.module_utils._node.sync_marker import Refusal
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node.sync_marker import RefusedError
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.system import find_program
 
 __metaclass__ = type
@@ -73,7 +73,7 @@ class MarkerTest(unittest.TestCase):
         self.assertIsNone(sync_marker.parse(None))
         wrong = [dict(one, generation=0), dict(one, parent=[]), dict(one, owner=""), dict(one, began_at=None)]
         for junk in ["x", "[]", "{}"] + [sync_marker.render(each) for each in wrong]:
-            with self.assertRaises(Refusal):
+            with self.assertRaises(RefusedError):
                 sync_marker.parse(junk)
 
     def test_becoming_the_source_counts_on_and_staying_it_does_not(self):
@@ -115,10 +115,10 @@ class MarkerTest(unittest.TestCase):
             (marker(1, A), answer(None), None, "say whose files win (file_sync_first: node-a)"),
             (marker(1, A), answer(None), B, "whose files are to win (file_sync_first: node-b), and the VIP is here"),
         ):
-            with self.assertRaises(Refusal) as caught:
+            with self.assertRaises(RefusedError) as caught:
                 sync_marker.choose(own, told, A, first)
             self.assertIn(words, str(caught.exception))
-        with self.assertRaises(Refusal) as caught:
+        with self.assertRaises(RefusedError) as caught:
             sync_marker.check_begin(None, answer(marker(7, B)))
         self.assertIn("the peer has (generation 7 of node-b); move the VIP to the peer", str(caught.exception))
 
@@ -203,7 +203,7 @@ class RoundTest(unittest.TestCase):
 
     def put(self, path, text):
         with io.open(path, "w", encoding="utf-8") as target:
-            target.write(text if isinstance(text, type("")) else text.decode("utf-8"))
+            target.write(text.decode("utf-8") if isinstance(text, bytes) else text)
 
     def write(self, node, **files):
         for name, text in files.items():

@@ -14,7 +14,7 @@ import tempfile
 import unittest
 
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node import sync_marker, sync_receive
-from ansible_collections.duplex.ha_pair.plugins.module_utils._node.sync_marker import Refusal
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node.sync_marker import RefusedError
 
 __metaclass__ = type
 
@@ -155,7 +155,7 @@ class ParseTest(unittest.TestCase):
         }
         for words, commands in tables.items():
             for command in commands:
-                with self.assertRaises(Refusal) as caught:
+                with self.assertRaises(RefusedError) as caught:
                     self.assertEqual(parse(command), command)
                 self.assertIn(words, str(caught.exception), command)
 
@@ -163,9 +163,8 @@ class ParseTest(unittest.TestCase):
 class Peer(object):
     """A node whose state is told."""
 
-    settings = {"node": "node-b", "peer": "node-a", "directories": DIRECTORIES}
-
     def __init__(self, *states):
+        self.settings = {"node": "node-b", "peer": "node-a", "directories": DIRECTORIES}
         self.states, self.saved, self.known, self.owned = list(states), None, None, False
 
     def ownership(self):
@@ -196,7 +195,7 @@ class Peer(object):
         return False
 
     def lock(self, _name):
-        return io.BytesIO()
+        return os.open(os.devnull, os.O_RDONLY)
 
 
 class ServeTest(unittest.TestCase):
@@ -211,15 +210,15 @@ class ServeTest(unittest.TestCase):
 
     def test_nothing_is_taken_while_this_node_is_owner_or_does_not_know(self):
         for state, words in (("owner", "is owner itself"), ("unknown", "does not know whether it is owner")):
-            with self.assertRaises(Refusal) as caught:
+            with self.assertRaises(RefusedError) as caught:
                 sync_receive.transfer(Peer(state), parse(MIRROR), "/nowhere")
             self.assertIn(words, str(caught.exception))
-            with self.assertRaises(Refusal):
+            with self.assertRaises(RefusedError):
                 sync_receive.commit(Peer(state), "data", sync_marker.render(marker("node-a")))
 
     def test_a_transfer_ends_when_this_node_becomes_owner(self):
         rsync = self.program("#!/bin/sh\nexec sleep 60\n")
-        with self.assertRaises(Refusal) as caught:
+        with self.assertRaises(RefusedError) as caught:
             sync_receive.transfer(Peer("standby", "standby", "owner"), parse(MIRROR), rsync)
         self.assertIn("became owner", str(caught.exception))
 
@@ -232,7 +231,7 @@ class ServeTest(unittest.TestCase):
     def test_one_that_wrote_files_of_its_own_lets_nobody_delete(self):
         peer = Peer("standby")
         peer.known = dict(marker("node-b"), unsent=True)
-        with self.assertRaises(Refusal) as caught:
+        with self.assertRaises(RefusedError) as caught:
             sync_receive.transfer(peer, parse(MIRROR), "/nowhere")
         self.assertIn("nothing of what it wrote may be deleted", str(caught.exception))
 
@@ -248,11 +247,11 @@ class ServeTest(unittest.TestCase):
             (given, marker("node-b", 3), "a newer source was here"),
         ):
             peer.known = known
-            with self.assertRaises(Refusal) as caught:
+            with self.assertRaises(RefusedError) as caught:
                 sync_receive.commit(peer, "data", sync_marker.render(sent))
             self.assertIn(words, str(caught.exception))
         for junk in ("", "{}", "[]", "null", '{"schema": 1}', "x" * 10):
-            with self.assertRaises(Refusal):
+            with self.assertRaises(RefusedError):
                 sync_receive.commit(Peer("standby"), "data", junk)
 
     def test_main_says_why_it_refuses_and_answers_what_it_is_asked(self):
