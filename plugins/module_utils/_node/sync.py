@@ -26,9 +26,9 @@ from . import sync_marker
 from .errors import NodeError
 from .journal import INFO, NOTICE, Journal
 from .service import log
-from .sync_marker import CONFLICT, MIRROR, RefusedError
+from .sync_marker import CONFLICT, FIRST, MIRROR, RefusedError
 from .sync_receive import ASK, COMMIT, PROGRAM
-from .sync_settings import PARTIAL, Node, mount_of, read_settings, stamp
+from .sync_settings import PARTIAL, Node, mount_of, read_settings, rsync_version, stamp, tells_nanoseconds
 
 __metaclass__ = type
 
@@ -59,7 +59,7 @@ def ssh(settings):
     return words + ["-l", "root"]
 
 
-def rsync_arguments(settings, entry, kept, delete, dry=False, checksum=False):
+def rsync_arguments(settings, entry, kept, delete, dry=False, checksum=False, nanoseconds=True):
     """The words of one rsync, without the shell that reaches the peer and without the two places."""
     words = ["--archive", "--hard-links", "--numeric-ids", "--backup", "--backup-dir=" + kept]
     words += ["--partial-dir=" + PARTIAL, "--timeout=%d" % settings["timeout"], "--out-format=%i %n"]
@@ -68,6 +68,8 @@ def rsync_arguments(settings, entry, kept, delete, dry=False, checksum=False):
     words += ["--exclude=" + pattern for pattern in entry["exclude"]]
     words += ["--delete"] if delete else []
     words += ["--dry-run"] if dry else []
+    # A file that is written twice in a second, with as many bytes, would otherwise keep its first content there.
+    words += ["--modify-window=-1"] if nanoseconds else []
     return words + (["--checksum"] if checksum else [])
 
 
@@ -91,6 +93,7 @@ class Round(object):
         self._node, self._name, self._remote, self._rsync = node, name, remote, rsync
         self._settings = node.settings
         self._entry = node.settings["directories"][name]
+        self._nanoseconds = False
 
     def run(self):
         """The entry of the report."""
@@ -136,6 +139,7 @@ class Round(object):
             # Also when the peer is away: from now on we write what it has not got.
             marker = self._begin(before)
         answer = self._ask()
+        self._nanoseconds = tells_nanoseconds(rsync_version(self._rsync), answer["rsync"])
         sync_marker.check_begin(marker, answer)
         marker = marker if marker is not None else self._begin(None)
         mode, why = sync_marker.choose(marker, answer, own, self._settings.get("first"))
@@ -147,14 +151,19 @@ class Round(object):
             )
         kept = node.kept(name, stamp(started, mode))
         conflict = marker["conflict"]
-        opening = mode == CONFLICT and conflict is None
-        if opening:
+        if mode == CONFLICT and conflict is None:
             # Listed before anything is changed, by content: what both wrote may be of equal size and time.
             found = self._transfer(path, kept, delete=True, dry=True, checksum=True)
             conflict = self._conflict(found, started, kept, why)
             marker = dict(marker, conflict=conflict)
             node.save_marker(name, marker)
-        found = self._transfer(path, kept, delete=mode not in sync_marker.WITHOUT_DELETING, checksum=opening)
+        # By content as well, until one such round got through.
+        done_at = marker["completed_at"]
+        if mode == CONFLICT:
+            thorough = done_at is None or done_at < conflict["since"]
+        else:
+            thorough = mode == FIRST and not answer["empty"]
+        found = self._transfer(path, kept, delete=mode not in sync_marker.WITHOUT_DELETING, checksum=thorough)
         done = sync_marker.settle(marker, answer["marker"], mode, conflict, round(started, 3), mount)
         self._commit(done)
         node.save_marker(name, done)
@@ -192,7 +201,7 @@ class Round(object):
             answer = json.loads(out)
             answer["marker"] = sync_marker.parse(json.dumps(answer["marker"]) if answer["marker"] else None)
             named = answer["node"]
-            if not all(key in answer for key in ("ownership", "strayed", "empty")):
+            if not all(key in answer for key in ("ownership", "strayed", "empty", "rsync")):
                 raise ValueError(out)
         except (ValueError, TypeError, KeyError):
             raise NodeError("the peer answered %r, not what ha-pair-sync-receive answers" % out[:80])
@@ -211,7 +220,7 @@ class Round(object):
         return out
 
     def _transfer(self, path, kept, delete, dry=False, checksum=False):
-        words = rsync_arguments(self._settings, self._entry, kept, delete, dry, checksum)
+        words = rsync_arguments(self._settings, self._entry, kept, delete, dry, checksum, self._nanoseconds)
         address = self._settings["peer_address"]
         host = "[%s]" % address if ":" in address else address
         shell = " ".join(self._remote)

@@ -160,7 +160,7 @@ def choose(marker, answer, node, first):
         if answer["ownership"] == OWNER:
             raise RefusedError("the peer is owner as well; nothing is mirrored until one of the two gives way")
         raise RefusedError("the peer does not know whether it is owner; see that its ha-pair-notify.service runs")
-    if theirs is None:
+    if not _has_history(theirs):
         return _choose_first(marker, answer, node, first)
     if marker["conflict"] is not None:
         return CONFLICT, "a split is not resolved yet"
@@ -171,6 +171,11 @@ def choose(marker, answer, node, first):
     if marker["parent"] is not None and identity(theirs) == tuple(marker["parent"]):
         return TAKEOVER, "the peer was the source before us"
     return CONFLICT, "both have been source since they last had the same files"
+
+
+def _has_history(theirs):
+    """Whether the peer's files were ever the same as another node's; one that never got through knows only its own."""
+    return theirs is not None and (theirs["completed_at"] is not None or theirs["committed_at"] is not None)
 
 
 def _choose_first(marker, answer, node, first):
@@ -193,7 +198,7 @@ def _choose_first(marker, answer, node, first):
 
 def check_begin(marker, answer):
     """RefusedError where only the peer has a history of the files: a new or emptied node wins by nothing."""
-    if marker is None and answer["marker"] is not None:
+    if marker is None and _has_history(answer["marker"]):
         raise RefusedError(
             "this node never had these files, and the peer has (generation %d of %s); move the VIP to the peer so that "
             'they come here, or run "ha-pair-sync --adopt NAME" here to have ours win, theirs kept aside'
@@ -206,9 +211,9 @@ def settle(marker, theirs, mode, conflict, started_at, mount):
     done = dict(marker, unsent=False, completed_at=started_at, mount=mount)
     if mode == CONFLICT:
         done["conflict"] = conflict
-        if theirs is not None and theirs["generation"] >= done["generation"] and identity(theirs) != identity(marker):
-            # Above both, or the two counts would mean different files.
-            done["parent"], done["generation"] = list(identity(marker)), theirs["generation"] + 1
+    if theirs is not None and theirs["generation"] >= done["generation"] and identity(theirs) != identity(marker):
+        # Above both, or the two counts would mean different files.
+        done["parent"], done["generation"] = list(identity(marker)), theirs["generation"] + 1
     return done
 
 

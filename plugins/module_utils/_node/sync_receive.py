@@ -21,7 +21,7 @@ from . import sync_marker
 from .errors import NodeError
 from .journal import Journal
 from .sync_marker import RefusedError
-from .sync_settings import PARTIAL, STAMP, Node, read_settings
+from .sync_settings import PARTIAL, STAMP, Node, read_settings, rsync_version
 
 __metaclass__ = type
 
@@ -37,7 +37,15 @@ TICK = 0.1
 # which protocol the other end speaks.
 _LETTERS = re.compile(r"-([bcDgHlnoprt]+)e(?:[0-9]+\.[0-9]+|\.)[A-Za-z]*\Z")
 _NEEDED_LETTERS = set("bDgloprt")
-_ALONE = ("--delete", "--delete-before", "--delete-during", "--numeric-ids", "--log-format=%i")
+_ALONE = (
+    "--delete",
+    "--delete-before",
+    "--delete-during",
+    "--numeric-ids",
+    "--log-format=%i",
+    "--modify-window=-1",
+    "-@-1",
+)
 _NUMBER = re.compile(r"--(?:timeout|bwlimit)=[0-9]{1,9}\Z")
 
 
@@ -110,6 +118,7 @@ def answer(node, name):
         "marker": marker,
         "strayed": sync_marker.strayed(marker, node.settings["node"], owned),
         "empty": node.is_empty(name),
+        "rsync": rsync_version(RSYNC),
     }
 
 

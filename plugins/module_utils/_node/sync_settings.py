@@ -15,7 +15,7 @@ import time
 
 from . import sync_marker
 from .errors import NodeError
-from .system import STATE_DIRECTORY, read_text, write_atomically
+from .system import STATE_DIRECTORY, read_text, run_command, write_atomically
 
 __metaclass__ = type
 
@@ -149,6 +149,17 @@ class Node(object):
         }
         write_atomically(path, json.dumps(text, indent=2, sort_keys=True) + "\n")
         return directories.get(name)
+
+
+def rsync_version(program):
+    """The version of rsync as numbers; none when it does not say."""
+    found = re.search(r"version +v?([0-9]+)[.]([0-9]+)[.]([0-9]+)", run_command([program, "--version"])[1])
+    return [int(part) for part in found.groups()] if found else []
+
+
+def tells_nanoseconds(*versions):
+    """Whether all of them compare times by more than the second, in which a file may be written twice."""
+    return all(list(version) >= [3, 1, 3] for version in versions)
 
 
 def mount_of(path):

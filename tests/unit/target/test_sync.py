@@ -39,6 +39,9 @@ def marker(generation, owner, **given):
 
 
 def answer(known, **given):
+    """What the peer says; a marker beyond the first one was taken over from somebody."""
+    if known is not None and known["generation"] > 1 and known["completed_at"] is None:
+        known = dict(known, completed_at=5.0)
     return dict({"node": B, "ownership": "standby", "marker": known, "strayed": False, "empty": False}, **given)
 
 
@@ -91,6 +94,8 @@ class MarkerTest(unittest.TestCase):
             # The peer was made anew, or lost its marker only.
             (marker(3, A, completed_at=1.0), answer(None, empty=True), None, "first"),
             (marker(3, A, completed_at=1.0), answer(None), A, "conflict"),
+            # The peer tried, and never got through.
+            (marker(1, A), answer(marker(1, B, unsent=True), strayed=True), A, "first"),
             # Day by day, and after an orderly change of the owner.
             (marker(3, A), answer(marker(3, A)), None, "mirror"),
             (marker(3, A, unsent=True), answer(marker(3, A)), None, "mirror"),
@@ -146,6 +151,12 @@ class WordsTest(unittest.TestCase):
         self.assertNotEqual(*names)
         self.assertTrue(all(sync_settings.STAMP.match(name) for name in names))
 
+    def test_older_versions_of_rsync_know_seconds_only(self):
+        self.assertTrue(sync_settings.tells_nanoseconds([3, 2, 7], [3, 1, 3]))
+        self.assertFalse(sync_settings.tells_nanoseconds([3, 2, 7], [3, 1, 2]))
+        self.assertFalse(sync_settings.tells_nanoseconds([3, 2, 7], []))
+        self.assertEqual(sync_settings.rsync_version("/nowhere/rsync"), [])
+
     def test_settings_that_are_none_are_refused(self):
         directory = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, directory)
@@ -171,7 +182,7 @@ from target_tests import provide_collection
 provide_collection()
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node import sync_receive, sync_settings
 own, peer = sys.argv[1:3]
-sync_receive.RSYNC = sync_receive.transfer.__defaults__[0]
+sync_receive.RSYNC = {rsync!r}
 sync_receive.transfer.__defaults__ = ({rsync!r},)
 node = sync_settings.Node(
     sync_settings.read_settings(peer + "/settings.json"), peer + "/lib", peer + "/run", boot_id="boot"
@@ -188,7 +199,7 @@ class RoundTest(unittest.TestCase):
     def setUp(self):
         self.root = os.path.realpath(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.root)
-        self.shell = os.path.join(self.root, "ssh.py")
+        self.shell, self.rsync = os.path.join(self.root, "ssh.py"), "rsync"
         self.put(self.shell, SSH.format(tools=os.path.join(ROOT, "tools"), rsync=find_program("rsync")))
         for name, peer in ((A, B), (B, A)):
             for part in ("data", "run", "lib"):
@@ -238,7 +249,7 @@ class RoundTest(unittest.TestCase):
             self.path(name, "run"),
             boot_id="boot",
         )
-        self.code = sync.main(list(arguments), node, [sys.executable, self.shell, self.path(name), peer])
+        self.code = sync.main(list(arguments), node, [sys.executable, self.shell, self.path(name), peer], self.rsync)
         if arguments:
             return None
         with open(self.path(name, "run", "sync.json")) as source:
@@ -250,11 +261,14 @@ class RoundTest(unittest.TestCase):
         entry = self.sync(A)
         self.assertEqual((entry["result"], entry["mode"], entry["problem"]), ("complete", "first", None))
         self.assertEqual(self.files(B), {"x": "1", "y": "1", "skipped_tmp": "1"})
-        self.write(A, x="12")
+        self.write(A, x="2")
+        # Written twice in a second, with as many bytes.
+        seen = os.stat(self.path(B, "data", "x")).st_mtime
+        os.utime(self.path(A, "data", "x"), (seen, int(seen) + (0.25 if seen % 1 > 0.5 else 0.75)))
         os.unlink(self.path(A, "data", "y"))
         entry = self.sync(A)
         self.assertEqual((entry["mode"], entry["changed"], entry["gone"]), ("mirror", 1, 1))
-        self.assertEqual(self.files(B), {"x": "12", "skipped_tmp": "1"})
+        self.assertEqual(self.files(B), {"x": "2", "skipped_tmp": "1"})
         self.assertEqual(self.kept(B), {"mirror": {"x": "1", "y": "1"}})
         self.assertEqual(self.sync(B)["result"], "not owner")
 
@@ -331,6 +345,45 @@ class RoundTest(unittest.TestCase):
         self.sync(A, "--adopt", "data")
         self.assertEqual(self.sync(A)["mode"], "conflict")
         self.assertEqual(self.files(B), {"x": "1"})
+
+    def test_where_both_have_files_the_named_one_wins_once_it_is_owner(self):
+        for node in (A, B):
+            path = self.path(node, "settings.json")
+            with open(path) as source:
+                self.put(path, json.dumps(dict(json.load(source), first=B)))
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="of a", y="1")
+        self.write(B, x="of b")
+        self.assertIn("move the VIP there first", self.sync(A)["problem"])
+        self.states(a="BACKUP", b="MASTER")
+        entry = self.sync(B)
+        self.assertEqual((entry["mode"], entry["problem"]), ("first", None))
+        self.assertEqual(self.files(A), {"x": "of b", "y": "1"})
+        self.assertEqual(self.kept(A), {"first": {"x": "of a"}})
+        self.assertEqual(self.sync(B)["mode"], "mirror")
+        self.assertEqual(self.files(A), {"x": "of b"})
+
+    def test_rsync_is_ended_when_this_node_stops_being_owner(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.put(self.path("backup.json"), state_text("BACKUP"))
+        rsync = self.path("rsync")
+        text = "#!/bin/sh\ncp %s %s\nexec sleep 60\n"
+        self.put(rsync, text % (self.path("backup.json"), self.path(A, "run", "state.json")))
+        os.chmod(rsync, 0o755)
+        self.rsync = rsync
+        entry = self.sync(A)
+        self.assertEqual(entry["result"], "refused")
+        self.assertIn("stopped being owner during the round", entry["problem"])
+
+    def test_kept_files_go_after_their_days_and_those_of_a_split_stay(self):
+        self.states(a="MASTER", b="BACKUP")
+        old = sync_settings.stamp(1700000000.0, "mirror")
+        for name in (old, sync_settings.stamp(1700000000.0, "conflict"), "of-somebody-else"):
+            os.makedirs(self.path(B, "lib", "kept", "data", name))
+        self.sync(A)
+        left = os.listdir(self.path(B, "lib", "kept", "data"))
+        self.assertEqual(sorted(left), ["20231114T221320.000Z-conflict", "of-somebody-else"])
 
     def test_a_lost_mount_deletes_nothing(self):
         self.states(a="MASTER", b="BACKUP")

@@ -54,6 +54,7 @@ class ParseTest(unittest.TestCase):
     def test_other_versions_of_rsync_say_it_in_their_own_way(self):
         older = MIRROR.replace("-blHogDtpre.iLsfxCIvu", "-blHogDtpre.iLsfxC")
         self.assertEqual(parse(older)["name"], "data")
+        self.assertEqual(parse(MIRROR.replace("--delete", "--delete -@-1"))["name"], "data")
         self.assertEqual(parse(MIRROR.replace("-blHogDtpre.", "-blHogDtpre31.14"))["name"], "data")
         # Quoted or escaped, as rsync 3.2.4 and newer do with signs that a shell would read.
         self.assertEqual(parse(MIRROR.replace("/srv/data/", "'/srv/data/'"))["argv"], MIRROR.split()[1:])
