@@ -28,12 +28,14 @@ from .journal import INFO, NOTICE, Journal
 from .service import log
 from .sync_marker import CONFLICT, FIRST, MIRROR, RefusedError
 from .sync_receive import ASK, COMMIT, PROGRAM
-from .sync_settings import PARTIAL, Node, mount_of, read_settings, rsync_version, stamp, tells_nanoseconds
+from .sync_settings import PARTIAL, Node, end, mount_of, read_settings, rsync_version, stamp, tells_nanoseconds
 
 __metaclass__ = type
 
 TICK = 0.1
 CONNECT_TIMEOUT = 5
+# For how long both nodes may be owner when one takes over from the other as planned (s).
+GRACE = 1.0
 # How many names of files a report tells; it tells the count of all.
 TOLD = 100
 COMPLETE, REFUSED, FAILED, IDLE = "complete", "refused", "failed", "not owner"
@@ -101,6 +103,7 @@ class Round(object):
         entry = {"started_at": round(started, 3), "result": IDLE, "mode": None, "problem": None}
         entry.update(why=None, kept=None, changed=0, gone=0, conflict=None, completed_at=None, generation=None)
         if self._node.ownership() != sync_marker.OWNER:
+            self._remember(entry)
             return dict(entry, seconds=0.0)
         held = self._node.lock(self._name)
         if held is None:
@@ -126,10 +129,18 @@ class Round(object):
             return
         if marker is None:
             return
-        if entry["result"] in (REFUSED, FAILED) and marker["owner"] == self._settings["node"] and not marker["unsent"]:
+        failed = entry["result"] in (REFUSED, FAILED) and marker["owner"] == self._settings["node"]
+        if failed and not marker["unsent"] and self._stays_owner():
             marker = dict(marker, unsent=True)
             self._node.save_marker(self._name, marker)
         entry.update({key: marker[key] for key in ("generation", "completed_at", "conflict")})
+
+    def _stays_owner(self):
+        """Whether this node goes on writing. A planned move ends a round as well, and is no split."""
+        if self._node.ownership() == sync_marker.OWNER:
+            # For a moment both are owner: the next one takes over before the last one lets go.
+            time.sleep(GRACE)
+        return self._node.ownership() == sync_marker.OWNER
 
     def _run(self, started):
         node, name, own = self._node, self._name, self._settings["node"]
@@ -237,12 +248,11 @@ class Round(object):
             told.seek(0)
             # Runs as a program of the node, where there is no module to run commands.
             process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
-                argv, stdin=told, stdout=out, stderr=err
+                argv, stdin=told, stdout=out, stderr=err, close_fds=False
             )
             while process.poll() is None:
                 if self._node.ownership() != sync_marker.OWNER:
-                    process.terminate()
-                    process.wait()
+                    end(process)
                     raise RefusedError("this node stopped being owner during the round")
                 time.sleep(TICK)
             found = []

@@ -21,7 +21,7 @@ from . import sync_marker
 from .errors import NodeError
 from .journal import Journal
 from .sync_marker import RefusedError
-from .sync_settings import PARTIAL, STAMP, Node, read_settings, rsync_version
+from .sync_settings import PARTIAL, STAMP, Node, end, read_settings, rsync_version
 
 __metaclass__ = type
 
@@ -153,12 +153,11 @@ def transfer(node, request, rsync=RSYNC):
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
     # Runs as a program of the node, where there is no module to run commands.
     process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
-        [rsync] + request["argv"], env=environment, cwd="/"
+        [rsync] + request["argv"], env=environment, cwd="/", close_fds=False
     )
     while process.poll() is None:
         if node.ownership() != sync_marker.STANDBY:
-            process.terminate()
-            process.wait()
+            end(process)
             raise RefusedError("this node became owner, and takes no more files")
         time.sleep(TICK)
     return process.returncode

@@ -28,6 +28,8 @@ PARTIAL = ".ha-pair-partial"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\Z")
 STAMP = re.compile(r"[0-9]{8}T[0-9]{6}[.][0-9]{3}Z-(?:%s)\Z" % "|".join(sync_marker.MODES))
 _DAY = 86400
+# How many tenths of a second a process has to tidy up when it is ended.
+_PATIENCE = 30
 _NEEDED = ("node", "peer", "peer_address", "instance", "port", "key", "known_hosts", "timeout", "directories")
 
 
@@ -122,6 +124,9 @@ class Node(object):
         except (IOError, OSError):
             os.close(held)
             return None
+        if hasattr(os, "set_inheritable"):
+            # rsync holds it as well: one that outlives us is still a round.
+            os.set_inheritable(held, True)
         return held
 
     def report(self, name, entry):
@@ -160,6 +165,17 @@ def rsync_version(program):
 def tells_nanoseconds(*versions):
     """Whether all of them compare times by more than the second, in which a file may be written twice."""
     return all(list(version) >= [3, 1, 3] for version in versions)
+
+
+def end(process):
+    """End a process that we started, at once when it does not go by itself."""
+    process.terminate()
+    for _each in range(_PATIENCE):
+        if process.poll() is not None:
+            return
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
 
 
 def mount_of(path):

@@ -197,6 +197,9 @@ class RoundTest(unittest.TestCase):
     """Two nodes in two directories, each with its own settings, markers, and state file."""
 
     def setUp(self):
+        self.addCleanup(setattr, sync, "GRACE", sync.GRACE)
+        self.addCleanup(setattr, sync, "TICK", sync.TICK)
+        sync.GRACE, sync.TICK = 0, 0.01
         self.root = os.path.realpath(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.root)
         self.shell, self.rsync = os.path.join(self.root, "ssh.py"), "rsync"
@@ -236,6 +239,10 @@ class RoundTest(unittest.TestCase):
                     found.setdefault(directory.rpartition("-")[2], {})[name] = source.read()
         return found
 
+    def marker(self, node):
+        with open(self.path(node, "lib", "data.json")) as source:
+            return json.load(source)
+
     def states(self, **words):
         for name, word in words.items():
             self.put(self.path({"a": A, "b": B}[name], "run", "state.json"), state_text(word))
@@ -270,7 +277,8 @@ class RoundTest(unittest.TestCase):
         self.assertEqual((entry["mode"], entry["changed"], entry["gone"]), ("mirror", 1, 1))
         self.assertEqual(self.files(B), {"x": "2", "skipped_tmp": "1"})
         self.assertEqual(self.kept(B), {"mirror": {"x": "1", "y": "1"}})
-        self.assertEqual(self.sync(B)["result"], "not owner")
+        idle = self.sync(B)
+        self.assertEqual((idle["result"], idle["generation"], self.code), ("not owner", 1, 0))
 
     def test_the_direction_follows_the_owner(self):
         self.states(a="MASTER", b="BACKUP")
@@ -322,6 +330,7 @@ class RoundTest(unittest.TestCase):
         os.rename(self.shell, self.shell + ".gone")
         self.write(A, unsent="1")
         self.assertEqual(self.sync(A)["result"], "failed")
+        self.assertTrue(self.marker(A)["unsent"])
         os.rename(self.shell + ".gone", self.shell)
         self.states(a="BACKUP", b="MASTER")
         entry = self.sync(B)
@@ -366,6 +375,7 @@ class RoundTest(unittest.TestCase):
     def test_rsync_is_ended_when_this_node_stops_being_owner(self):
         self.states(a="MASTER", b="BACKUP")
         self.write(A, x="1")
+        self.sync(A)
         self.put(self.path("backup.json"), state_text("BACKUP"))
         rsync = self.path("rsync")
         text = "#!/bin/sh\ncp %s %s\nexec sleep 60\n"
@@ -375,6 +385,8 @@ class RoundTest(unittest.TestCase):
         entry = self.sync(A)
         self.assertEqual(entry["result"], "refused")
         self.assertIn("stopped being owner during the round", entry["problem"])
+        # It goes on nowhere: the next source takes over, and nobody has to resolve anything.
+        self.assertFalse(self.marker(A)["unsent"])
 
     def test_kept_files_go_after_their_days_and_those_of_a_split_stay(self):
         self.states(a="MASTER", b="BACKUP")
