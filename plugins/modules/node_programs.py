@@ -18,6 +18,8 @@ description:
     installed as well.
   - C(ha-pair-active), which runs a service on one node of the pair only, and C(ha-pair-witness), which lends such
     services to the nodes of pairs from a third host, are installed as well, and run where a role makes units for them.
+  - The programs that mirror directories from the owner of a VIP to its peer, and take them there, are installed as
+    well.
   - The others share one archive, which is replaced in one step, so that a check that runs at that moment sees the old
     programs or the new ones and never a mixture.
   - All files belong to root. A file that changed hands or mode is put right as well.
@@ -116,6 +118,10 @@ from ansible_collections.duplex.ha_pair.plugins.module_utils._node import (
     socket_filter,
     state,
     survey,
+    sync,
+    sync_marker,
+    sync_receive,
+    sync_settings,
     system,
     unordered,
     witness,
@@ -171,6 +177,10 @@ MODULES = (
     socket_filter,
     state,
     survey,
+    sync,
+    sync_marker,
+    sync_receive,
+    sync_settings,
     system,
     unordered,
     witness,

@@ -29,6 +29,8 @@ PROGRAMS = {
     "ha-pair-ready": "ready",
     "ha-pair-redis-role": "redis_role",
     "ha-pair-witness": "witness",
+    "ha-pair-sync": "sync",
+    "ha-pair-sync-receive": "sync_receive",
 }
 # What a person calls lies where a shell finds it; the others are called by systemd and keepalived, by their full path.
 COMMAND, COMMAND_MODULE = "/usr/bin/ha-pair", "command"

@@ -1,0 +1,367 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ha-pair-sync: one round of mirroring directories from the owner of the VIP to its peer.
+
+    ha-pair-sync [NAME ...]        a round of each directory, or of these
+    ha-pair-sync --begin           this node becomes the source, before anything here writes
+    ha-pair-sync --resolve NAME    a person has looked at what a split left; files may be deleted again
+    ha-pair-sync --adopt NAME      files here win though the peer has a history and this node has none
+
+A round asks the peer first, and refuses unless exactly this node is owner. rsync is ended when that changes. What it
+replaces or deletes on the peer is moved into a dated directory there, never thrown away.
+"""
+
+from __future__ import absolute_import, division, print_function
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+from . import sync_marker
+from .errors import NodeError
+from .journal import INFO, NOTICE, Journal
+from .service import log
+from .sync_marker import CONFLICT, FIRST, MIRROR, RefusedError
+from .sync_receive import ASK, COMMIT, PROGRAM
+from .sync_settings import PARTIAL, Node, end, mount_of, read_settings, rsync_version, stamp, tells_nanoseconds
+
+__metaclass__ = type
+
+TICK = 0.1
+CONNECT_TIMEOUT = 5
+# For how long both nodes may be owner when one takes over from the other as planned (s).
+GRACE = 1.0
+# How many names of files a report tells; it tells the count of all.
+TOLD = 100
+COMPLETE, REFUSED, FAILED, IDLE = "complete", "refused", "failed", "not owner"
+# rsync: files went away while it ran. That is what files of a running service do.
+_VANISHED = 24
+
+
+def ssh(settings):
+    """The words that reach the peer, without the command."""
+    options = {
+        "BatchMode": "yes",
+        "ConnectTimeout": CONNECT_TIMEOUT,
+        "ControlPath": "none",
+        "IdentitiesOnly": "yes",
+        "ServerAliveCountMax": 2,
+        "ServerAliveInterval": 5,
+        "StrictHostKeyChecking": "yes",
+        "UserKnownHostsFile": settings["known_hosts"],
+    }
+    words = ["ssh", "-F", "/dev/null", "-T", "-p", str(settings["port"]), "-i", settings["key"]]
+    for name in sorted(options):
+        words += ["-o", "%s=%s" % (name, options[name])]
+    return words + ["-l", "root"]
+
+
+def rsync_arguments(settings, entry, kept, delete, dry=False, checksum=False, nanoseconds=True):
+    """The words of one rsync, without the shell that reaches the peer and without the two places."""
+    words = ["--archive", "--hard-links", "--numeric-ids", "--backup", "--backup-dir=" + kept]
+    words += ["--partial-dir=" + PARTIAL, "--timeout=%d" % settings["timeout"], "--out-format=%i %n"]
+    words += ["--bwlimit=%d" % settings["bandwidth"]] if settings["bandwidth"] else []
+    words += ["--exclude=/" + PARTIAL]
+    words += ["--exclude=" + pattern for pattern in entry["exclude"]]
+    words += ["--delete"] if delete else []
+    words += ["--dry-run"] if dry else []
+    # A file that is written twice in a second, with as many bytes, would otherwise keep its first content there.
+    words += ["--modify-window=-1"] if nanoseconds else []
+    return words + (["--checksum"] if checksum else [])
+
+
+def read_changes(text):
+    """{"changed", "gone"} of rsync's own list: files that the peer had otherwise, and files that only the peer had."""
+    changed, gone = [], []
+    for line in text.splitlines():
+        word, _space, name = line.partition(" ")
+        name = name.lstrip(" ") if word == "*deleting" else name
+        if word == "*deleting":
+            gone.append(name)
+        elif len(word) >= 11 and word[0] in "<c" and word[1] != "d" and "+" not in word:
+            changed.append(name)
+    return {"changed": changed, "gone": gone}
+
+
+class Round(object):
+    """One round of one directory. `remote`: the words that reach the peer's forced command."""
+
+    def __init__(self, node, name, remote, rsync="rsync"):
+        self._node, self._name, self._remote, self._rsync = node, name, remote, rsync
+        self._settings = node.settings
+        self._entry = node.settings["directories"][name]
+        self._nanoseconds = False
+
+    def run(self):
+        """The entry of the report."""
+        started = self._node.now()
+        entry = {"started_at": round(started, 3), "result": IDLE, "mode": None, "problem": None}
+        entry.update(why=None, kept=None, changed=0, gone=0, conflict=None, completed_at=None, generation=None)
+        if self._node.ownership() != sync_marker.OWNER:
+            self._remember(entry)
+            return dict(entry, seconds=0.0)
+        held = self._node.lock(self._name)
+        if held is None:
+            return dict(entry, seconds=0.0, result=REFUSED, problem="another round of it has not ended")
+        try:
+            entry.update(self._run(started))
+        except RefusedError as exc:
+            entry.update(result=REFUSED, problem=str(exc))
+        except (NodeError, EnvironmentError) as exc:
+            entry.update(result=FAILED, problem=str(exc))
+        finally:
+            try:
+                self._remember(entry)
+            finally:
+                os.close(held)
+        return dict(entry, seconds=round(self._node.now() - started, 3))
+
+    def _remember(self, entry):
+        """A source whose round did not get through has files that its peer lacks, until one does."""
+        try:
+            marker = self._node.marker(self._name)
+        except RefusedError:
+            return
+        if marker is None:
+            return
+        failed = entry["result"] in (REFUSED, FAILED) and marker["owner"] == self._settings["node"]
+        if failed and not marker["unsent"] and self._stays_owner():
+            marker = dict(marker, unsent=True)
+            self._node.save_marker(self._name, marker)
+        entry.update({key: marker[key] for key in ("generation", "completed_at", "conflict")})
+
+    def _stays_owner(self):
+        """Whether this node goes on writing. A planned move ends a round as well, and is no split."""
+        if self._node.ownership() == sync_marker.OWNER:
+            # For a moment both are owner: the next one takes over before the last one lets go.
+            time.sleep(GRACE)
+        return self._node.ownership() == sync_marker.OWNER
+
+    def _run(self, started):
+        node, name, own = self._node, self._name, self._settings["node"]
+        path, before = node.place(name), node.marker(name)
+        marker = before
+        if before is not None:
+            # Also when the peer is away: from now on we write what it has not got.
+            marker = self._begin(before)
+        answer = self._ask()
+        self._nanoseconds = tells_nanoseconds(rsync_version(self._rsync), answer["rsync"])
+        sync_marker.check_begin(marker, answer)
+        marker = marker if marker is not None else self._begin(None)
+        mode, why = sync_marker.choose(marker, answer, own, self._settings.get("first"))
+        mount = mount_of(path)
+        if marker["mount"] is not None and len(mount) < len(marker["mount"]):
+            raise RefusedError(
+                "%s was on %s, which is not mounted now; mount it, or nothing is left on the peer either"
+                % (path, marker["mount"])
+            )
+        kept = node.kept(name, stamp(started, mode))
+        conflict = marker["conflict"]
+        if mode == CONFLICT and conflict is None:
+            # Listed before anything is changed, by content: what both wrote may be of equal size and time.
+            found = self._transfer(path, kept, delete=True, dry=True, checksum=True)
+            conflict = self._conflict(found, started, kept, why)
+            marker = dict(marker, conflict=conflict)
+            node.save_marker(name, marker)
+        # By content as well, until one such round got through.
+        done_at = marker["completed_at"]
+        if mode == CONFLICT:
+            thorough = done_at is None or done_at < conflict["since"]
+        else:
+            thorough = mode == FIRST and not answer["empty"]
+        found = self._transfer(path, kept, delete=mode not in sync_marker.WITHOUT_DELETING, checksum=thorough)
+        done = sync_marker.settle(marker, answer["marker"], mode, conflict, round(started, 3), mount)
+        self._commit(done)
+        node.save_marker(name, done)
+        replaced = len(found["changed"]) + len(found["gone"])
+        return {
+            "result": COMPLETE,
+            "mode": mode,
+            "why": why,
+            "kept": kept if replaced else None,
+            "changed": len(found["changed"]),
+            "gone": len(found["gone"]),
+        }
+
+    def _begin(self, marker):
+        begun = sync_marker.begin(marker, self._settings["node"], self._node.now())
+        if begun != marker:
+            self._node.save_marker(self._name, begun)
+        return begun
+
+    def _conflict(self, found, started, kept, why):
+        return {
+            "since": round(started, 3),
+            "why": why,
+            "kept_on": self._settings["peer"],
+            "kept": kept,
+            "differ": found["changed"][:TOLD],
+            "differ_count": len(found["changed"]),
+            "only_there": found["gone"][:TOLD],
+            "only_there_count": len(found["gone"]),
+        }
+
+    def _ask(self):
+        out = self._call([PROGRAM, ASK, self._name])
+        try:
+            answer = json.loads(out)
+            answer["marker"] = sync_marker.parse(json.dumps(answer["marker"]) if answer["marker"] else None)
+            named = answer["node"]
+            if not all(key in answer for key in ("ownership", "strayed", "empty", "rsync")):
+                raise ValueError(out)
+        except (ValueError, TypeError, KeyError):
+            raise NodeError("the peer answered %r, not what ha-pair-sync-receive answers" % out[:80])
+        if named != self._settings["peer"]:
+            raise RefusedError("%s answered, and the peer is %s" % (named, self._settings["peer"]))
+        return answer
+
+    def _commit(self, marker):
+        self._call([PROGRAM, COMMIT, self._name], sync_marker.render(marker))
+
+    def _call(self, words, given=""):
+        host = self._settings["peer_address"]
+        code, out, err = self._watch(self._remote + [host, " ".join(words)], given)
+        if code:
+            raise NodeError("the peer: %s" % (_last(err) or "exit code %d" % code))
+        return out
+
+    def _transfer(self, path, kept, delete, dry=False, checksum=False):
+        words = rsync_arguments(self._settings, self._entry, kept, delete, dry, checksum, self._nanoseconds)
+        address = self._settings["peer_address"]
+        host = "[%s]" % address if ":" in address else address
+        shell = " ".join(self._remote)
+        code, out, err = self._watch([self._rsync] + words + ["--rsh=" + shell, path + "/", "%s:%s/" % (host, path)])
+        if code not in (0, _VANISHED):
+            raise NodeError("rsync: exit code %d: %s" % (code, _last(err) or "no word of why"))
+        return read_changes(out)
+
+    def _watch(self, argv, given=""):
+        """(code, stdout, stderr) of a command that is ended when this node stops being owner."""
+        # Files, because nobody reads a pipe while the state is watched.
+        with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            told.write(given.encode("utf-8"))
+            told.seek(0)
+            # Runs as a program of the node, where there is no module to run commands.
+            process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
+                argv, stdin=told, stdout=out, stderr=err, close_fds=False
+            )
+            while process.poll() is None:
+                if self._node.ownership() != sync_marker.OWNER:
+                    end(process)
+                    raise RefusedError("this node stopped being owner during the round")
+                time.sleep(TICK)
+            found = []
+            for stream in (out, err):
+                stream.seek(0)
+                found.append(stream.read().decode("utf-8", "replace"))
+            return process.returncode, found[0], found[1]
+
+
+def _last(text):
+    """The words that say why: the first line of our own program, else the last line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    ours = [line for line in lines if line.startswith(PROGRAM + ": ")]
+    return (ours or lines[-1:] or [""])[0]
+
+
+def words_of(name, entry):
+    """One line about a round; None when there is nothing to say."""
+    if entry["result"] in (REFUSED, FAILED):
+        return "problem: %s: %s: %s" % (name, entry["result"], entry["problem"])
+    conflict = entry["conflict"]
+    if conflict and entry["result"] == COMPLETE:
+        return (
+            "problem: %s: a split is not resolved: %d files differed and are kept in %s on %s, %d are only there; look "
+            'at them, then run "ha-pair-sync --resolve %s"'
+            % (
+                name,
+                conflict["differ_count"],
+                conflict["kept"],
+                conflict["kept_on"],
+                conflict["only_there_count"],
+                name,
+            )
+        )
+    if entry["result"] == COMPLETE and entry["mode"] != MIRROR:
+        kept = ", %d replaced files are kept in %s" % (entry["changed"] + entry["gone"], entry["kept"])
+        return "%s: mirrored, %s%s" % (name, entry["why"], kept if entry["kept"] else "")
+    return None
+
+
+def resolve(node, name):
+    """A person has looked at what a split left."""
+    marker = node.marker(name)
+    if marker is None or marker["conflict"] is None:
+        raise NodeError("%s: no split is waiting to be resolved here" % name)
+    if node.ownership() != sync_marker.OWNER:
+        raise NodeError("%s: this node is not owner; run it on %s" % (name, node.settings["peer"]))
+    node.save_marker(name, dict(marker, conflict=None))
+
+
+def adopt(node, name):
+    """Files here win though only the peer has a history: the next round is that of a split, which deletes nothing."""
+    if node.marker(name) is not None:
+        raise NodeError("%s: this node has a history of its own; there is nothing to adopt" % name)
+    if node.ownership() != sync_marker.OWNER:
+        raise NodeError("%s: this node is not owner; move the VIP here first" % name)
+    node.save_marker(name, sync_marker.new(node.settings["node"], node.now()))
+
+
+def begin(node, name):
+    """This node is the source from now on. Where it never had the files, the first round decides."""
+    marker = node.marker(name)
+    if node.ownership() != sync_marker.OWNER:
+        raise NodeError("%s: this node is not owner, and cannot be the source" % name)
+    if marker is not None and marker["owner"] != node.settings["node"]:
+        node.save_marker(name, sync_marker.begin(marker, node.settings["node"], node.now()))
+
+
+def parse_arguments(arguments):
+    """The options; ends the program with 2 on wrong ones, as argparse does."""
+    parser = argparse.ArgumentParser(prog="ha-pair-sync", description="Mirrors directories from the owner to its peer.")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--begin", action="store_true", help="become the source, before anything here writes")
+    what.add_argument("--resolve", action="store_true", help="what a split left has been looked at")
+    what.add_argument("--adopt", action="store_true", help="files here win though only the peer has a history")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a directory by its name; all without one")
+    options = parser.parse_args(arguments)
+    if (options.resolve or options.adopt) and not options.names:
+        parser.error("--resolve and --adopt take the names of directories")
+    return options
+
+
+def main(arguments=None, node=None, remote=None, rsync="rsync"):
+    """Run by a timer, by what watches the directories, and by a person."""
+    options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+    say, wrong = Journal("ha-pair-sync", plain=log), False
+    try:
+        node = node or Node(read_settings())
+        known = node.settings["directories"]
+        for name in options.names:
+            if name not in known:
+                raise NodeError("%s: is not one of %s" % (name, ", ".join(sorted(known)) or "none"))
+    except NodeError as exc:
+        sys.stderr.write("ha-pair-sync: %s\n" % exc)
+        return 2
+    act = begin if options.begin else resolve if options.resolve else adopt if options.adopt else None
+    for name in options.names or sorted(known):
+        if act is None:
+            entry = Round(node, name, remote or ssh(node.settings), rsync).run()
+            before, line = node.report(name, entry), words_of(name, entry)
+            wrong = wrong or entry["result"] in (REFUSED, FAILED)
+            # What goes wrong every few seconds is said once.
+            if line and line != (words_of(name, before) if before else None):
+                priority = None if line.startswith("problem: ") else NOTICE if entry["kept"] else INFO
+                say(line, priority=priority)
+            continue
+        try:
+            act(node, name)
+        except (NodeError, RefusedError) as exc:
+            sys.stderr.write("ha-pair-sync: %s\n" % exc)
+            wrong = True
+    return 1 if wrong else 0

@@ -1,0 +1,196 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ha-pair-sync-receive: the only thing that the peer's key may start here, as a forced command of authorized_keys.
+
+What the peer asked for is in SSH_ORIGINAL_COMMAND. It is taken apart into words and compared with what ha-pair-sync
+sends; no shell ever sees it. Nothing is taken while this node is owner, and a transfer ends when it becomes owner.
+"""
+
+from __future__ import absolute_import, division, print_function
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+
+from . import sync_marker
+from .errors import NodeError
+from .journal import Journal
+from .sync_marker import RefusedError
+from .sync_settings import PARTIAL, STAMP, Node, end, read_settings, rsync_version
+
+__metaclass__ = type
+
+PROGRAM = "ha-pair-sync-receive"
+RSYNC = "/usr/bin/rsync"
+ASK, COMMIT = "ask", "commit"
+LONGEST_COMMAND, LONGEST_MARKER = 4096, 1 << 18
+REFUSED = 77
+# How often the state of this node is looked at during a transfer (s).
+TICK = 0.1
+
+# Letters of what `ha-pair-sync` asks of rsync: archive, backup, hard links, dry run, checksum. What follows the e says
+# which protocol the other end speaks.
+_LETTERS = re.compile(r"-([bcDgHlnoprt]+)e(?:[0-9]+\.[0-9]+|\.)[A-Za-z]*\Z")
+_NEEDED_LETTERS = set("bDgloprt")
+_ALONE = (
+    "--delete",
+    "--delete-before",
+    "--delete-during",
+    "--numeric-ids",
+    "--log-format=%i",
+    "--modify-window=-1",
+    "-@-1",
+)
+_NUMBER = re.compile(r"--(?:timeout|bwlimit)=[0-9]{1,9}\Z")
+
+
+def parse(text, directories, kept):
+    """What the peer asks for: {"verb", "name"} and, for rsync, its "argv", and what it may do. RefusedError otherwise.
+
+    `directories`: the entries of the settings by name. `kept`: gives the place of what is kept of a name.
+    """
+    if not text:
+        raise RefusedError("this key gives no shell; it is for ha-pair-sync of the peer")
+    if len(text) > LONGEST_COMMAND or re.search(r"[^\x20-\x7e]", text):
+        raise RefusedError("the command is too long, or holds signs that no command of ours does")
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        raise RefusedError("the command has unbalanced quotes")
+    if len(words) == 3 and words[0] == PROGRAM and words[1] in (ASK, COMMIT):
+        if words[2] not in directories:
+            raise RefusedError("%r is not one of file_sync_directories here" % words[2])
+        return {"verb": words[1], "name": words[2]}
+    if words[:2] == ["rsync", "--server"]:
+        return _parse_rsync(words, directories, kept)
+    raise RefusedError("%r is no command for this key" % text[:80])
+
+
+def _parse_rsync(words, directories, kept):
+    options, last = words[2:-2], words[-2:]
+    name = next((name for name, entry in directories.items() if last == [".", entry["path"] + "/"]), None)
+    if name is None:
+        raise RefusedError("rsync: %r is not one of file_sync_directories here" % last[-1])
+    letters = _LETTERS.match(options[0]) if options else None
+    if letters is None or not _NEEDED_LETTERS.issubset(letters.group(1)):
+        raise RefusedError("rsync: %r is not what ha-pair-sync asks for" % (options[0] if options else ""))
+    mode, deletes, partial, waiting = None, False, False, list(options[1:])
+    while waiting:
+        word = waiting.pop(0)
+        value = waiting.pop(0) if word in ("--backup-dir", "--partial-dir") and waiting else None
+        if word == "--backup-dir" and mode is None:
+            mode = _kept_mode(value, kept(name))
+        elif word == "--partial-dir" and value == PARTIAL:
+            partial = True
+        elif word in _ALONE:
+            deletes = deletes or word.startswith("--delete")
+        elif not _NUMBER.match(word):
+            raise RefusedError("rsync: %r is not what ha-pair-sync asks for" % word)
+    if mode is None or not partial:
+        raise RefusedError("rsync: --backup-dir or --partial-dir is missing, without which files would be lost")
+    dry = "n" in letters.group(1)
+    if deletes and not dry and mode in sync_marker.WITHOUT_DELETING:
+        raise RefusedError("rsync: --delete in a round that must not delete")
+    return {"verb": "rsync", "name": name, "argv": words[1:], "deletes": deletes and not dry, "mode": mode}
+
+
+def _kept_mode(value, root):
+    """The mode that the name of a directory of kept files tells; RefusedError for any other directory."""
+    base, slash, last = (value or "").rpartition("/")
+    if not slash or base != root or not STAMP.match(last):
+        raise RefusedError("rsync: %r is no directory for what is kept of this one" % value)
+    return last.rpartition("-")[2]
+
+
+def answer(node, name):
+    """What this node says of a directory."""
+    marker = node.marker(name)
+    owned = marker is not None and marker["committed_at"] is not None and node.owned_since(marker["committed_at"])
+    return {
+        "schema": sync_marker.SCHEMA,
+        "node": node.settings["node"],
+        "ownership": node.ownership(),
+        "marker": marker,
+        "strayed": sync_marker.strayed(marker, node.settings["node"], owned),
+        "empty": node.is_empty(name),
+        "rsync": rsync_version(RSYNC),
+    }
+
+
+def check_standby(node):
+    """RefusedError unless this node knows that it is not owner."""
+    found = node.ownership()
+    if found == sync_marker.OWNER:
+        raise RefusedError("this node is owner itself, and takes no files")
+    if found != sync_marker.STANDBY:
+        raise RefusedError("this node does not know whether it is owner; see that ha-pair-notify.service runs")
+
+
+def commit(node, name, text):
+    """Take the marker of a complete round over."""
+    check_standby(node)
+    given, marker = sync_marker.parse(text), node.marker(name)
+    sync_marker.check_commit(marker, given, node.settings["node"])
+    if given["owner"] != node.settings["peer"]:
+        raise RefusedError(
+            "the marker names %s as source, and the peer is %s" % (given["owner"], node.settings["peer"])
+        )
+    node.save_marker(name, dict(given, committed_at=round(node.now(), 3)))
+    node.prune(name)
+
+
+def transfer(node, request, rsync=RSYNC):
+    """Let rsync take files until it ends, or until this node becomes owner; its exit code."""
+    check_standby(node)
+    if request["deletes"] and answer(node, request["name"])["strayed"]:
+        raise RefusedError("this node was owner meanwhile, and nothing of what it wrote may be deleted")
+    node.place(request["name"])
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+    # Runs as a program of the node, where there is no module to run commands.
+    process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
+        [rsync] + request["argv"], env=environment, cwd="/", close_fds=False
+    )
+    while process.poll() is None:
+        if node.ownership() != sync_marker.STANDBY:
+            end(process)
+            raise RefusedError("this node became owner, and takes no more files")
+        time.sleep(TICK)
+    return process.returncode
+
+
+def serve(node, request, stdin, stdout):
+    """Do what was asked; the exit code."""
+    if request["verb"] == ASK:
+        stdout.write(json.dumps(answer(node, request["name"]), sort_keys=True) + "\n")
+        stdout.flush()
+        return 0
+    held = node.lock(request["name"])
+    if held is None:
+        raise RefusedError("another round of %s has not ended here; the next one tries again" % request["name"])
+    try:
+        if request["verb"] == COMMIT:
+            commit(node, request["name"], stdin.read(LONGEST_MARKER))
+            return 0
+        return transfer(node, request)
+    finally:
+        os.close(held)
+
+
+def main(node=None, environment=None):
+    """Run by sshd."""
+    say = Journal(PROGRAM, plain=lambda _line: None)
+    try:
+        node = node or Node(read_settings())
+        text = (os.environ if environment is None else environment).get("SSH_ORIGINAL_COMMAND", "")
+        request = parse(text, node.settings["directories"], node.kept)
+        return serve(node, request, sys.stdin, sys.stdout)
+    except (NodeError, RefusedError, EnvironmentError) as exc:
+        say("problem: refused: %s" % exc)
+        # The peer reads it, and says it in its own journal.
+        sys.stderr.write("%s: %s\n" % (PROGRAM, exc))
+        return REFUSED

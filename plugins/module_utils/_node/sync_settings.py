@@ -1,0 +1,201 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What both ends of the file synchronisation share: settings, places, and the state of this node."""
+
+from __future__ import absolute_import, division, print_function
+
+import errno
+import fcntl
+import json
+import os
+import re
+import shutil
+import time
+
+from . import sync_marker
+from .errors import NodeError
+from .system import STATE_DIRECTORY, read_text, run_command, write_atomically
+
+__metaclass__ = type
+
+SETTINGS_FILE = "/etc/keepalived/ha-pair-sync.json"
+DATA_DIRECTORY = "/var/lib/ha-pair/sync"
+REPORT = "sync.json"
+REPORT_SCHEMA = 1
+# Where rsync keeps what it had not finished; it never counts as a file of the user.
+PARTIAL = ".ha-pair-partial"
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\Z")
+STAMP = re.compile(r"[0-9]{8}T[0-9]{6}[.][0-9]{3}Z-(?:%s)\Z" % "|".join(sync_marker.MODES))
+_DAY = 86400
+# How many tenths of a second a process has to tidy up when it is ended.
+_PATIENCE = 30
+_NEEDED = ("node", "peer", "peer_address", "instance", "port", "key", "known_hosts", "timeout", "directories")
+
+
+def read_settings(path=SETTINGS_FILE):
+    """The settings of this node; raises NodeError when the file holds none."""
+    try:
+        given = json.loads(read_text(path) or "")
+        missing = [name for name in _NEEDED if name not in given]
+        # ansible-core before 2.19 makes text of numbers.
+        for name in ("port", "timeout", "bandwidth", "keep_days"):
+            given[name] = int(given.get(name) or 0)
+        named = {}
+        for entry in given.get("directories", []):
+            if not NAME.match(entry["name"]) or not entry["path"].startswith("/") or entry["name"] in named:
+                raise ValueError(entry)
+            named[entry["name"]] = dict({"exclude": []}, **entry)
+        given["directories"] = named
+    except (TypeError, ValueError, KeyError, AttributeError):
+        raise NodeError("%s: is not readable; run the role file_sync again" % path)
+    if missing:
+        raise NodeError("%s: %s missing; run the role file_sync again" % (path, ", ".join(missing)))
+    return given
+
+
+def stamp(seconds, mode):
+    """The name of the directory in which a round keeps what it replaces; sorts by time."""
+    whole = int(seconds)
+    # Two rounds in one second must not share it: rsync would replace what the first one kept.
+    return "%s.%03dZ-%s" % (time.strftime("%Y%m%dT%H%M%S", time.gmtime(whole)), (seconds - whole) * 1000, mode)
+
+
+class Node(object):
+    """The machine, as both programs see it."""
+
+    def __init__(self, settings, data=DATA_DIRECTORY, run=STATE_DIRECTORY, boot_id=None):
+        self.settings, self._data, self._run = settings, data, run
+        self._boot_id = boot_id or (read_text("/proc/sys/kernel/random/boot_id") or "").strip()
+
+    def now(self):
+        return time.time()
+
+    def _state_text(self):
+        return read_text(os.path.join(self._run, "state.json"))
+
+    def ownership(self):
+        return sync_marker.ownership(self._state_text(), self.settings["instance"], self._boot_id)
+
+    def owned_since(self, when):
+        return sync_marker.owned_since(self._state_text(), self.settings["instance"], self._boot_id, when)
+
+    def marker(self, name):
+        return sync_marker.parse(read_text(self._marker_path(name)))
+
+    def save_marker(self, name, marker):
+        path = self._marker_path(name)
+        make_directory(os.path.dirname(path))
+        write_atomically(path, sync_marker.render(marker), mode=0o600, durable=True)
+
+    def _marker_path(self, name):
+        return os.path.join(self._data, name + ".json")
+
+    def kept(self, name, *parts):
+        """Where what is replaced on this node is kept."""
+        return os.path.join(self._data, "kept", name, *parts)
+
+    def prune(self, name):
+        """Remove what was kept longer than it has to be. What a split left stays until a person removes it."""
+        days = self.settings.get("keep_days") or 0
+        oldest = stamp(self.now() - days * _DAY, "")
+        for entry in _entries(self.kept(name)) if days else []:
+            if STAMP.match(entry) and not entry.endswith("-" + sync_marker.CONFLICT) and entry < oldest:
+                shutil.rmtree(self.kept(name, entry), ignore_errors=True)
+
+    def place(self, name):
+        """The real path of a directory; NodeError when it is not there, or not where it says."""
+        path = self.settings["directories"][name]["path"]
+        if not os.path.isdir(path):
+            raise NodeError("%s: is not a directory; make it, or run the role file_sync again" % path)
+        if os.path.realpath(path) != path:
+            raise NodeError("%s: leads to %s by a link; give the real path" % (path, os.path.realpath(path)))
+        return path
+
+    def is_empty(self, name):
+        return not [entry for entry in _entries(self.place(name)) if entry != PARTIAL]
+
+    def lock(self, name):
+        """A lock, as the descriptor that is to be closed; None when another round holds it."""
+        make_directory(self._data)
+        held = os.open(os.path.join(self._data, "." + name + ".lock"), os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (IOError, OSError):
+            os.close(held)
+            return None
+        if hasattr(os, "set_inheritable"):
+            # rsync holds it as well: one that outlives us is still a round.
+            os.set_inheritable(held, True)
+        return held
+
+    def report(self, name, entry):
+        """Say in the report of this node how the last round of a directory went; the entry that was there before."""
+        path = os.path.join(self._run, REPORT)
+        make_directory(self._data)
+        with open(os.path.join(self._data, ".report.lock"), "w") as held:
+            # Rounds of several directories end at the same time.
+            fcntl.flock(held, fcntl.LOCK_EX)
+            return self._report(path, name, entry)
+
+    def _report(self, path, name, entry):
+        try:
+            report = json.loads(read_text(path) or "")
+            directories = dict(report["directories"])
+        except (ValueError, TypeError, KeyError):
+            directories = {}
+        known = {key: value for key, value in directories.items() if key in self.settings["directories"]}
+        known[name] = entry
+        text = {
+            "schema": REPORT_SCHEMA,
+            "node": self.settings["node"],
+            "written_at": round(self.now(), 3),
+            "directories": known,
+        }
+        write_atomically(path, json.dumps(text, indent=2, sort_keys=True) + "\n")
+        return directories.get(name)
+
+
+def rsync_version(program):
+    """The version of rsync as numbers; none when it does not say."""
+    found = re.search(r"version +v?([0-9]+)[.]([0-9]+)[.]([0-9]+)", run_command([program, "--version"])[1])
+    return [int(part) for part in found.groups()] if found else []
+
+
+def tells_nanoseconds(*versions):
+    """Whether all of them compare times by more than the second, in which a file may be written twice."""
+    return all(list(version) >= [3, 1, 3] for version in versions)
+
+
+def end(process):
+    """End a process that we started, at once when it does not go by itself."""
+    process.terminate()
+    for _each in range(_PATIENCE):
+        if process.poll() is not None:
+            return
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+
+
+def mount_of(path):
+    """The mount point that holds the path."""
+    while not os.path.ismount(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def make_directory(path):
+    """The directory, only for root, if it is not there."""
+    try:
+        os.makedirs(path, 0o700)
+    except OSError as exc:
+        if exc.errno != errno.EEXIST:
+            raise
+
+
+def _entries(path):
+    try:
+        return sorted(os.listdir(path))
+    except OSError:
+        return []

@@ -1,0 +1,414 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a round of file synchronisation may do, and what it does with real files where there is an rsync."""
+
+from __future__ import absolute_import, division, print_function
+
+import io
+import json
+import os
+import shutil
+import sys
+import tempfile
+import unittest
+
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node import state, sync, sync_marker, sync_settings
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node.sync_marker import RefusedError
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node.system import find_program
+
+__metaclass__ = type
+
+A, B = "node-a", "node-b"
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+
+def state_text(word, boot_id="boot", steps=()):
+    """The state file of a node in which the instance is MASTER, BACKUP and so on."""
+    record = state.new_record("node", boot_id, 100.0, ["app"])
+    record["daemon"].update(state=state.RUNNING, pid=1)
+    for at, step in list(steps) + [(200.0, word)]:
+        event = {"kind": "instance", "name": "app", "state": step, "priority": 100}
+        record = state.apply_event(record, event, at)
+    return state.render(record, 200.0)
+
+
+def marker(generation, owner, **given):
+    return dict(sync_marker.new(owner, 10.0, generation), **given)
+
+
+def answer(known, **given):
+    """What the peer says; a marker beyond the first one was taken over from somebody."""
+    if known is not None and known["generation"] > 1 and known["completed_at"] is None:
+        known = dict(known, completed_at=5.0)
+    return dict({"node": B, "ownership": "standby", "marker": known, "strayed": False, "empty": False}, **given)
+
+
+class MarkerTest(unittest.TestCase):
+    def test_who_is_owner(self):
+        for text, found in (
+            (state_text("MASTER"), "owner"),
+            (state_text("BACKUP"), "standby"),
+            (state_text("FAULT"), "standby"),
+            (state_text("MASTER", boot_id="earlier"), "unknown"),
+            (state_text("UNKNOWN"), "unknown"),
+            (state.render(state.new_record("node", "boot", 1.0, ["app"]), 1.0), "unknown"),
+            ("", "unknown"),
+            (None, "unknown"),
+        ):
+            self.assertEqual(sync_marker.ownership(text, "app", "boot"), found, text)
+        self.assertEqual(sync_marker.ownership(state_text("MASTER"), "other", "boot"), "unknown")
+        gone = state.apply_daemon_gone(json.loads(state_text("MASTER")), "success", 300.0)
+        self.assertEqual(sync_marker.ownership(state.render(gone, 300.0), "app", "boot"), "standby")
+
+    def test_whether_it_was_owner_since(self):
+        steps = [(110.0, "BACKUP"), (120.0, "MASTER"), (130.0, "BACKUP")]
+        text = state_text("BACKUP", steps=steps)
+        self.assertTrue(sync_marker.owned_since(text, "app", "boot", 125.0))
+        self.assertFalse(sync_marker.owned_since(text, "app", "boot", 135.0))
+        self.assertTrue(sync_marker.owned_since(state_text("MASTER"), "app", "boot", 250.0))
+        self.assertFalse(sync_marker.owned_since(text, "app", "earlier", 125.0))
+
+    def test_a_marker_is_read_as_it_was_written_and_junk_is_refused(self):
+        one = marker(2, A, parent=[1, B, 10.0], completed_at=5.5)
+        self.assertEqual(sync_marker.parse(sync_marker.render(one)), one)
+        self.assertIsNone(sync_marker.parse(None))
+        wrong = [dict(one, generation=0), dict(one, parent=[]), dict(one, owner=""), dict(one, began_at=None)]
+        for junk in ["x", "[]", "{}"] + [sync_marker.render(each) for each in wrong]:
+            with self.assertRaises(RefusedError):
+                sync_marker.parse(junk)
+
+    def test_becoming_the_source_counts_on_and_staying_it_does_not(self):
+        begun = sync_marker.begin(marker(4, A, unsent=True, completed_at=7.0), B, 20.0)
+        self.assertEqual((begun["generation"], begun["owner"], begun["parent"]), (5, B, [4, A, 10.0]))
+        self.assertEqual((begun["unsent"], begun["completed_at"]), (False, 7.0))
+        self.assertEqual(sync_marker.begin(begun, B, 30.0), begun)
+
+    def test_what_a_round_may_do(self):
+        split = {"why": "a split"}
+        for own, told, first, mode in (
+            # The first deployment.
+            (marker(1, A), answer(None, empty=True), None, "first"),
+            (marker(1, A), answer(None), A, "first"),
+            # The peer was made anew, or lost its marker only.
+            (marker(3, A, completed_at=1.0), answer(None, empty=True), None, "first"),
+            (marker(3, A, completed_at=1.0), answer(None), A, "conflict"),
+            # The peer tried, and never got through.
+            (marker(1, A), answer(marker(1, B, unsent=True), strayed=True), A, "first"),
+            # Day by day, and after an orderly change of the owner.
+            (marker(3, A), answer(marker(3, A)), None, "mirror"),
+            (marker(3, A, unsent=True), answer(marker(3, A)), None, "mirror"),
+            (marker(4, A, parent=[3, B, 10.0]), answer(marker(3, B)), None, "takeover"),
+            # Both have been source since: with one round that failed, with none recorded, and with both counted on.
+            (marker(4, A, parent=[3, B, 10.0]), answer(marker(3, B, unsent=True), strayed=True), None, "conflict"),
+            (marker(3, A), answer(marker(3, A), strayed=True), None, "conflict"),
+            (marker(3, A), answer(marker(4, B, parent=[3, A, 10.0])), None, "conflict"),
+            (marker(5, A, parent=[3, A, 10.0]), answer(marker(4, B, parent=[3, A, 10.0])), None, "conflict"),
+            (marker(4, A, parent=[2, B, 10.0]), answer(marker(3, B)), None, "conflict"),
+            # One of us lost its marker, and counted anew.
+            (marker(3, A), answer(marker(3, A, began_at=9.0)), None, "conflict"),
+            # Until a person says so.
+            (marker(4, A, conflict=split), answer(marker(4, A, conflict=split)), None, "conflict"),
+        ):
+            self.assertEqual(sync_marker.choose(own, told, A, first)[0], mode, (own, told))
+
+    def test_what_is_refused(self):
+        for own, told, first, words in (
+            (marker(1, A), answer(None, ownership="owner"), None, "the peer is owner as well"),
+            (marker(1, A), answer(None, ownership="unknown"), None, "see that its ha-pair-notify.service runs"),
+            (marker(1, A), answer(None), None, "say whose files win (file_sync_first: node-a)"),
+            (marker(1, A), answer(None), B, "whose files are to win (file_sync_first: node-b), and the VIP is here"),
+        ):
+            with self.assertRaises(RefusedError) as caught:
+                sync_marker.choose(own, told, A, first)
+            self.assertIn(words, str(caught.exception))
+        with self.assertRaises(RefusedError) as caught:
+            sync_marker.check_begin(None, answer(marker(7, B)))
+        self.assertIn("the peer has (generation 7 of node-b); move the VIP to the peer", str(caught.exception))
+
+    def test_after_a_split_the_count_is_above_both(self):
+        done = sync_marker.settle(marker(3, A), marker(5, B), "conflict", {}, 9.0, "/")
+        self.assertEqual((done["generation"], done["parent"], done["conflict"]), (6, [3, A, 10.0], {}))
+
+
+class WordsTest(unittest.TestCase):
+    def test_the_list_of_rsync(self):
+        text = (
+            "*deleting   old/x y\n<f.st...... a b\n<f+++++++++ new\n.d..t...... ./\n<fc........ c\ncL+++++++++ l -> x\n"
+        )
+        self.assertEqual(sync.read_changes(text), {"changed": ["a b", "c"], "gone": ["old/x y"]})
+
+    def test_the_peer_is_reached_with_one_key_and_nothing_else(self):
+        words = sync.ssh({"key": "/k", "known_hosts": "/h", "port": 22})
+        self.assertEqual(words[:8], ["ssh", "-F", "/dev/null", "-T", "-p", "22", "-i", "/k"])
+        for option in ("BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=yes", "UserKnownHostsFile=/h"):
+            self.assertIn(option, words)
+
+    def test_two_rounds_of_a_second_keep_their_files_apart(self):
+        names = [sync_settings.stamp(seconds, "mirror") for seconds in (1700000000.25, 1700000000.5)]
+        self.assertEqual(names[0], "20231114T221320.250Z-mirror")
+        self.assertNotEqual(*names)
+        self.assertTrue(all(sync_settings.STAMP.match(name) for name in names))
+
+    def test_older_versions_of_rsync_know_seconds_only(self):
+        self.assertTrue(sync_settings.tells_nanoseconds([3, 2, 7], [3, 1, 3]))
+        self.assertFalse(sync_settings.tells_nanoseconds([3, 2, 7], [3, 1, 2]))
+        self.assertFalse(sync_settings.tells_nanoseconds([3, 2, 7], []))
+        self.assertEqual(sync_settings.rsync_version("/nowhere/rsync"), [])
+
+    def test_settings_that_are_none_are_refused(self):
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
+        path = os.path.join(directory, "s.json")
+        for text, words in (
+            ("", "is not readable"),
+            ("{}", "node, peer"),
+            ('{"directories": [{}]}', "is not readable"),
+        ):
+            with open(path, "w") as target:
+                target.write(text)
+            with self.assertRaises(NodeError) as caught:
+                sync_settings.read_settings(path)
+            self.assertIn(words, str(caught.exception))
+
+
+# What stands for ssh: the forced command of the peer, with the paths of the peer.
+SSH = """
+import os, sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, {tools!r})
+from target_tests import provide_collection
+provide_collection()
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node import sync_receive, sync_settings
+own, peer = sys.argv[1:3]
+sync_receive.RSYNC = {rsync!r}
+sync_receive.transfer.__defaults__ = ({rsync!r},)
+node = sync_settings.Node(
+    sync_settings.read_settings(peer + "/settings.json"), peer + "/lib", peer + "/run", boot_id="boot"
+)
+command = " ".join(sys.argv[4:]).replace(own, peer)
+sys.exit(sync_receive.main(node, {{"SSH_ORIGINAL_COMMAND": command}}))
+"""
+
+
+@unittest.skipIf(find_program("rsync") is None, "rsync is not installed here")
+class RoundTest(unittest.TestCase):
+    """Two nodes in two directories, each with its own settings, markers, and state file."""
+
+    def setUp(self):
+        self.addCleanup(setattr, sync, "GRACE", sync.GRACE)
+        self.addCleanup(setattr, sync, "TICK", sync.TICK)
+        sync.GRACE, sync.TICK = 0, 0.01
+        self.root = os.path.realpath(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.root)
+        self.shell, self.rsync = os.path.join(self.root, "ssh.py"), "rsync"
+        self.put(self.shell, SSH.format(tools=os.path.join(ROOT, "tools"), rsync=find_program("rsync")))
+        for name, peer in ((A, B), (B, A)):
+            for part in ("data", "run", "lib"):
+                os.makedirs(self.path(name, part))
+            settings = {"node": name, "peer": peer, "peer_address": "192.0.2.1", "instance": "app", "port": 22}
+            settings.update(key="/k", known_hosts="/h", timeout=10, first="", keep_days=1)
+            settings["directories"] = [{"name": "data", "path": self.path(name, "data"), "exclude": ["*.tmp"]}]
+            self.put(self.path(name, "settings.json"), json.dumps(settings))
+
+    def path(self, *parts):
+        return os.path.join(self.root, *parts)
+
+    def put(self, path, text):
+        with io.open(path, "w", encoding="utf-8") as target:
+            target.write(text.decode("utf-8") if isinstance(text, bytes) else text)
+
+    def write(self, node, **files):
+        for name, text in files.items():
+            self.put(self.path(node, "data", name), text)
+
+    def files(self, node):
+        found = {}
+        for name in os.listdir(self.path(node, "data")):
+            with open(self.path(node, "data", name)) as source:
+                found[name] = source.read()
+        return found
+
+    def kept(self, node):
+        """{kind of round: {file: text}} of all that was kept."""
+        found = {}
+        for directory, _subdirectories, names in os.walk(self.path(node, "lib", "kept")):
+            for name in names:
+                with open(os.path.join(directory, name)) as source:
+                    found.setdefault(directory.rpartition("-")[2], {})[name] = source.read()
+        return found
+
+    def marker(self, node):
+        with open(self.path(node, "lib", "data.json")) as source:
+            return json.load(source)
+
+    def states(self, **words):
+        for name, word in words.items():
+            self.put(self.path({"a": A, "b": B}[name], "run", "state.json"), state_text(word))
+
+    def sync(self, name, *arguments):
+        """Run the program; the entry of its report."""
+        peer = self.path(B if name == A else A)
+        node = sync_settings.Node(
+            sync_settings.read_settings(self.path(name, "settings.json")),
+            self.path(name, "lib"),
+            self.path(name, "run"),
+            boot_id="boot",
+        )
+        self.code = sync.main(list(arguments), node, [sys.executable, self.shell, self.path(name), peer], self.rsync)
+        if arguments:
+            return None
+        with open(self.path(name, "run", "sync.json")) as source:
+            return json.load(source)["directories"]["data"]
+
+    def test_a_directory_is_mirrored_and_what_is_deleted_is_kept(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1", y="1", skipped_tmp="1", **{"z.tmp": "1"})
+        entry = self.sync(A)
+        self.assertEqual((entry["result"], entry["mode"], entry["problem"]), ("complete", "first", None))
+        self.assertEqual(self.files(B), {"x": "1", "y": "1", "skipped_tmp": "1"})
+        self.write(A, x="2")
+        # Written twice in a second, with as many bytes.
+        seen = os.stat(self.path(B, "data", "x")).st_mtime
+        os.utime(self.path(A, "data", "x"), (seen, int(seen) + (0.25 if seen % 1 > 0.5 else 0.75)))
+        os.unlink(self.path(A, "data", "y"))
+        entry = self.sync(A)
+        self.assertEqual((entry["mode"], entry["changed"], entry["gone"]), ("mirror", 1, 1))
+        self.assertEqual(self.files(B), {"x": "2", "skipped_tmp": "1"})
+        self.assertEqual(self.kept(B), {"mirror": {"x": "1", "y": "1"}})
+        idle = self.sync(B)
+        self.assertEqual((idle["result"], idle["generation"], self.code), ("not owner", 1, 0))
+
+    def test_the_direction_follows_the_owner(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        self.write(A, late="never sent")
+        self.states(a="BACKUP", b="MASTER")
+        self.sync(B, "--begin")
+        self.write(B, x="22")
+        entry = self.sync(B)
+        self.assertEqual((entry["mode"], entry["generation"]), ("takeover", 2))
+        self.assertEqual(self.files(A), {"x": "22"})
+        self.assertEqual(self.kept(A), {"takeover": {"x": "1", "late": "never sent"}})
+        self.assertEqual(self.sync(B)["mode"], "mirror")
+
+    def test_after_a_split_nothing_is_deleted_until_a_person_says_so(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1", both="1")
+        self.sync(A)
+        self.states(a="MASTER", b="MASTER")
+        self.write(A, both="of a", only_a="1")
+        self.write(B, both="of b", only_b="1")
+        self.sync(B, "--begin")
+        for node in (A, B):
+            entry = self.sync(node)
+            self.assertEqual((entry["result"], self.code), ("refused", 1))
+            self.assertIn("the peer is owner as well", entry["problem"])
+        self.states(a="BACKUP", b="MASTER")
+        entry = self.sync(B)
+        self.assertEqual((entry["result"], entry["mode"], entry["problem"]), ("complete", "conflict", None))
+        self.assertEqual(self.files(A), {"x": "1", "both": "of b", "only_a": "1", "only_b": "1"})
+        self.assertEqual(self.kept(A), {"conflict": {"both": "of a"}})
+        self.assertEqual((entry["conflict"]["differ"], entry["conflict"]["only_there"]), (["both"], ["only_a"]))
+        # Also in the rounds that follow, and also when the other one becomes the source.
+        os.unlink(self.path(B, "data", "x"))
+        self.assertEqual(self.sync(B)["mode"], "conflict")
+        self.assertIn("x", self.files(A))
+        self.sync(B, "--resolve", "data")
+        self.assertEqual(self.code, 0)
+        self.assertEqual(self.sync(B)["mode"], "mirror")
+        self.assertEqual(self.files(A), {"both": "of b", "only_b": "1"})
+        self.assertEqual(self.kept(A)["mirror"], {"x": "1", "only_a": "1"})
+
+    def test_files_of_a_source_that_could_not_send_them_are_not_deleted(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        # The peer does not answer, and then this node is lost.
+        os.rename(self.shell, self.shell + ".gone")
+        self.write(A, unsent="1")
+        self.assertEqual(self.sync(A)["result"], "failed")
+        self.assertTrue(self.marker(A)["unsent"])
+        os.rename(self.shell + ".gone", self.shell)
+        self.states(a="BACKUP", b="MASTER")
+        entry = self.sync(B)
+        self.assertEqual((entry["mode"], entry["conflict"]["only_there"]), ("conflict", ["unsent"]))
+        self.assertEqual(self.files(A), {"x": "1", "unsent": "1"})
+
+    def test_a_first_target_with_files_and_a_new_node_as_owner_are_refused(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.write(B, y="1")
+        entry = self.sync(A)
+        self.assertIn("the directory is not empty on the peer", entry["problem"])
+        self.assertEqual(self.files(B), {"y": "1"})
+        os.unlink(self.path(B, "data", "y"))
+        self.assertEqual(self.sync(A)["result"], "complete")
+        # This node is replaced, and owner before its files are back.
+        os.unlink(self.path(A, "lib", "data.json"))
+        os.unlink(self.path(A, "data", "x"))
+        self.assertIn("this node never had these files", self.sync(A)["problem"])
+        self.assertEqual(self.files(B), {"x": "1"})
+        self.sync(A, "--adopt", "data")
+        self.assertEqual(self.sync(A)["mode"], "conflict")
+        self.assertEqual(self.files(B), {"x": "1"})
+
+    def test_where_both_have_files_the_named_one_wins_once_it_is_owner(self):
+        for node in (A, B):
+            path = self.path(node, "settings.json")
+            with open(path) as source:
+                self.put(path, json.dumps(dict(json.load(source), first=B)))
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="of a", y="1")
+        self.write(B, x="of b")
+        self.assertIn("move the VIP there first", self.sync(A)["problem"])
+        self.states(a="BACKUP", b="MASTER")
+        entry = self.sync(B)
+        self.assertEqual((entry["mode"], entry["problem"]), ("first", None))
+        self.assertEqual(self.files(A), {"x": "of b", "y": "1"})
+        self.assertEqual(self.kept(A), {"first": {"x": "of a"}})
+        self.assertEqual(self.sync(B)["mode"], "mirror")
+        self.assertEqual(self.files(A), {"x": "of b"})
+
+    def test_rsync_is_ended_when_this_node_stops_being_owner(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        self.put(self.path("backup.json"), state_text("BACKUP"))
+        rsync = self.path("rsync")
+        text = "#!/bin/sh\ncp %s %s\nexec sleep 60\n"
+        self.put(rsync, text % (self.path("backup.json"), self.path(A, "run", "state.json")))
+        os.chmod(rsync, 0o755)
+        self.rsync = rsync
+        entry = self.sync(A)
+        self.assertEqual(entry["result"], "refused")
+        self.assertIn("stopped being owner during the round", entry["problem"])
+        # It goes on nowhere: the next source takes over, and nobody has to resolve anything.
+        self.assertFalse(self.marker(A)["unsent"])
+
+    def test_kept_files_go_after_their_days_and_those_of_a_split_stay(self):
+        self.states(a="MASTER", b="BACKUP")
+        old = sync_settings.stamp(1700000000.0, "mirror")
+        for name in (old, sync_settings.stamp(1700000000.0, "conflict"), "of-somebody-else"):
+            os.makedirs(self.path(B, "lib", "kept", "data", name))
+        self.sync(A)
+        left = os.listdir(self.path(B, "lib", "kept", "data"))
+        self.assertEqual(sorted(left), ["20231114T221320.000Z-conflict", "of-somebody-else"])
+
+    def test_a_lost_mount_deletes_nothing(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        path = self.path(A, "lib", "data.json")
+        with open(path) as source:
+            known = json.load(source)
+        self.put(path, json.dumps(dict(known, mount=self.path(A, "data"))))
+        os.unlink(self.path(A, "data", "x"))
+        self.assertIn("which is not mounted now", self.sync(A)["problem"])
+        self.assertEqual(self.files(B), {"x": "1"})
+
+
+if __name__ == "__main__":
+    unittest.main()
