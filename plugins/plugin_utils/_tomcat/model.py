@@ -13,17 +13,25 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._java.java import (
+    Java,
+    Needs,
+    read_heap,
+    read_java,
+    read_options,
+)
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader, shown
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp import facts as host_facts
 
 from .applications import Application, Known, read_applications
 from .connector import plain, read_connector, trusted
-from .java import Java, read_heap, read_java, read_options
 from .layout import Layout, installed_rivals, read_layout, read_tarball
 from .sessions import Sessions, check_wars, read_sessions
 
 DIRECTORY = "/var/lib/ha-pair/tomcat"
 TARBALL_UNIT = "/etc/systemd/system/tomcat.service"
+# What each Tomcat needs at least.
+LEAST_JAVA = {"9": 8, "10": 11, "11": 17}
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What has a variable of its own, or is the role's own word.
 RESERVED = {
@@ -141,14 +149,23 @@ def build_tomcat(
         java = read_java(
             reader,
             given["java_version"],
-            tomcat=layout.major,
+            needs=Needs("tomcat_", f"Tomcat {layout.major}", LEAST_JAVA[layout.major], "take another Tomcat"),
             needs_package=layout.package is None,
             platform=platform,
             architecture=str(facts.get("architecture", "")),
             found=seen.get("java"),
         )
-    heap = read_heap(reader, given["heap"], seen.get("memory"))
-    options = read_options(reader, given["jvm_options"], heap, java.version if java else None)
+    heap = read_heap(reader, "tomcat_heap", given["heap"], seen.get("memory"))
+    options = read_options(
+        reader,
+        "tomcat_jvm_options",
+        given["jvm_options"],
+        heap,
+        java.version if java else None,
+        heap_place="tomcat_heap",
+        # A port that cannot be bound, or a configuration that cannot be read, ends Tomcat in place of leaving it without.
+        more=("-Dorg.apache.catalina.startup.EXIT_ON_INIT_FAILURE=true",),
+    )
     port = reader.integer("tomcat_port", given["port"], 1, 65535, "give a number such as 8080")
     if port is not None and layout is not None:
         _port_is_free(reader, node_name, port, layout, seen.get("listeners", []))

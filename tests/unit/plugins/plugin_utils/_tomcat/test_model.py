@@ -96,7 +96,7 @@ def test_el_7_takes_a_tarball(on: Other) -> None:
             "tomcat_address: 'localhost' is not an address; give one of the node's own, or leave it out for all",
         ),
         ({"heap": "lots"}, "tomcat_heap: 'lots' is not a size; give a size such as 512m or 2g"),
-        ({"heap": "16m"}, "tomcat_heap: 16m is too small for Tomcat; give 64m or more"),
+        ({"heap": "16m"}, "tomcat_heap: 16m is too small; give 64m or more"),
         ({"jvm_options": ["-Xmx1g"]}, "tomcat_jvm_options[0]: -Xmx1g sets the heap; give tomcat_heap"),
         (
             {"jvm_options": ["-Da=$(id)"]},

@@ -1,7 +1,7 @@
 # Copyright: duplex.ha_pair contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Java that runs Tomcat: which versions there are, which are new enough, and the options of the JVM."""
+"""The Java that runs a service: which versions there are, which are new enough, and the options of the JVM."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader, shown
 
-# What each Tomcat needs at least.
-MINIMUM = {"9": 8, "10": 11, "11": 17}
 DEBIAN = {"11": (11, 17), "12": (17,), "13": (21, 25)}
 EL = {"7": (8, 11), "8": (8, 11, 17, 21), "9": (8, 11, 17, 21), "10": (21, 25)}
 # What their packages without a version bring. EL 9 is not among them: several there go by the name java-headless.
@@ -22,7 +20,7 @@ DEBIAN_USUAL = {"11": 11, "12": 17, "13": 21}
 EL_USUAL = {"7": 8, "8": 8, "10": 21}
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
-# The shell that starts Tomcat sees the options before Java does, and evaluates them.
+# The shell that starts Tomcat sees the options before Java does, and evaluates them; systemd would take some for its own.
 OPTION = re.compile(r"-[A-Za-z][A-Za-z0-9:_.,=+/@%^~-]*")
 SIZE = re.compile(r"([1-9][0-9]*)([kKmMgG])")
 FIRST_HEAP = re.compile(r"(?:-Xms|-XX:InitialHeapSize=|-XX:MinHeapSize=)([0-9]+)([kKmMgGtT]?)")
@@ -32,6 +30,16 @@ SMALLEST = 64
 
 HEAP_CURE = "give a size such as 512m or 2g"
 OPTION_CURE = "give one option without white space, quotes and characters of the shell, such as -XX:+UseG1GC"
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What is to run: `prefix` of the variables, `who` runs, `least` Java that it needs, and what else could be done."""
+
+    prefix: str
+    who: str
+    least: int
+    otherwise: str
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ def read_java(
     reader: Reader,
     given: object,
     *,
-    tomcat: str,
+    needs: Needs,
     needs_package: bool,
     platform: tuple[str, str, str],
     architecture: str,
@@ -61,22 +69,22 @@ def read_java(
     `found` is what the node has, each with `home`, `version`, and whether it is the `default`; None: nobody looked.
     """
     family, distribution, major = platform
-    place = "tomcat_java_version"
-    least = MINIMUM[tomcat]
+    place = f"{needs.prefix}java_version"
+    least = needs.least
     available = (DEBIAN if family == "Debian" else EL).get(major, ())
     fitting = [str(one) for one in available if one >= least]
     if given in (None, ""):
         usual_version = (DEBIAN_USUAL if family == "Debian" else EL_USUAL).get(major)
         if any(entry.get("default") for entry in found or ()):
-            _default_is_new_enough(reader, place, tomcat, least, found or ())
+            _default_is_new_enough(reader, place, needs, found or ())
         elif needs_package and found is not None and usual_version is not None and usual_version < least:
             reader.refuse(
                 place,
-                f"is empty, the Java of {distribution} {major} is {usual_version}, and Tomcat {tomcat} needs Java "
+                f"is empty, the Java of {distribution} {major} is {usual_version}, and {needs.who} needs Java "
                 f"{least} or newer",
-                f"give tomcat_java_version: {' or '.join(json.dumps(one) for one in fitting)}"
+                f"give {place}: {' or '.join(json.dumps(one) for one in fitting)}"
                 if fitting
-                else f'install one and give tomcat_java_version: "{least}", or take another Tomcat',
+                else f'install one and give {place}: "{least}", or {needs.otherwise}',
             )
         usual = "/usr/lib/jvm/default-java" if family == "Debian" else "/usr/lib/jvm/jre"
         package = "default-jre-headless" if family == "Debian" else "java-headless"
@@ -85,14 +93,14 @@ def read_java(
     if number is None:
         return None
     if number < least:
-        reader.refuse(place, f"is {number}, and Tomcat {tomcat} needs Java {least} or newer", f'give "{least}" or more')
+        reader.refuse(place, f"is {number}, and {needs.who} needs Java {least} or newer", f'give "{least}" or more')
         return None
     there = next((entry for entry in found or () if entry.get("version") == number), None)
     if there is None and number not in available:
         reader.refuse(
             place,
             f"{distribution} {major} has no Java {number}, and the node has none installed",
-            f"give {' or '.join(fitting)}" if fitting else "install it on the node, or take another Tomcat",
+            f"give {' or '.join(fitting)}" if fitting else f"install it on the node, or {needs.otherwise}",
         )
         return None
     if there is not None:
@@ -104,31 +112,28 @@ def read_java(
     return Java(number, f"java-{name}-openjdk-headless", f"/usr/lib/jvm/jre-{name}")
 
 
-def _default_is_new_enough(
-    reader: Reader, place: str, tomcat: str, least: int, found: t.Sequence[Mapping[str, t.Any]]
-) -> None:
+def _default_is_new_enough(reader: Reader, place: str, needs: Needs, found: t.Sequence[Mapping[str, t.Any]]) -> None:
     usual = next((entry for entry in found if entry.get("default")), None)
     version = usual.get("version") if usual else None
-    if usual and isinstance(version, int) and version < least:
+    if usual and isinstance(version, int) and version < needs.least:
         reader.refuse(
             place,
-            f"the node's Java is {version} ({usual['home']}), and Tomcat {tomcat} needs Java {least} or newer",
-            f'give tomcat_java_version: "{least}" or more',
+            f"the node's Java is {version} ({usual['home']}), and {needs.who} needs Java {needs.least} or newer",
+            f'give {place}: "{needs.least}" or more',
         )
 
 
-def read_heap(reader: Reader, given: object, memory: int | None) -> int | None:
+def read_heap(reader: Reader, place: str, given: object, memory: int | None, smallest: int = SMALLEST) -> int | None:
     """The heap in MiB, or None after a refusal and where neither it nor the memory is known."""
-    place = "tomcat_heap"
     if given in (None, ""):
-        return max(SMALLEST, int(memory * USUAL_SHARE)) if memory else None
+        return max(smallest, int(memory * USUAL_SHARE)) if memory else None
     match = SIZE.fullmatch(str(given).strip())
     if match is None or isinstance(given, bool):
         reader.refuse(place, f"{shown(given)} is not a size", HEAP_CURE)
         return None
     size = int(match.group(1)) * {"k": 1 / 1024, "m": 1, "g": 1024}[match.group(2).lower()]
-    if size < SMALLEST:
-        reader.refuse(place, f"{given} is too small for Tomcat", f"give {SMALLEST}m or more")
+    if size < smallest:
+        reader.refuse(place, f"{given} is too small", f"give {smallest}m or more")
         return None
     if memory and size > memory * LARGEST_SHARE:
         reader.refuse(
@@ -149,9 +154,17 @@ def _first_heap(option: str) -> float:
     return int(match.group(1)) * {"": 2**-20, "k": 2**-10, "m": 1, "g": 2**10, "t": 2**20}[match.group(2).lower()]
 
 
-def read_options(reader: Reader, given: object, heap: int | None, version: int | None) -> tuple[str, ...]:
-    """The options of the JVM, ours first; the last one of a kind wins."""
-    place = "tomcat_jvm_options"
+def read_options(
+    reader: Reader,
+    place: str,
+    given: object,
+    heap: int | None,
+    version: int | None,
+    *,
+    heap_place: str,
+    more: tuple[str, ...] = (),
+) -> tuple[str, ...]:
+    """The options of the JVM, ours first; the last one of a kind wins. `more`: of ours for this service."""
     entries = reader.sequence(place, given, "give a list such as [-XX:+UseG1GC]")
     found: list[str] = []
     for index, entry in enumerate(entries or []):
@@ -163,10 +176,12 @@ def read_options(reader: Reader, given: object, heap: int | None, version: int |
                 f"{place}[{index}]", f"{shown(option)} is not an option that every start script passes on", OPTION_CURE
             )
         elif re.match(r"-Xmx|-XX:MaxHeapSize=|-XX:MaxRAM", option):
-            reader.refuse(f"{place}[{index}]", f"{option} sets the heap", "give tomcat_heap")
+            reader.refuse(f"{place}[{index}]", f"{option} sets the heap", f"give {heap_place}")
         elif heap and _first_heap(option) > heap:
             reader.refuse(
-                f"{place}[{index}]", f"{option} is more than the heap of {heap}m", "give less, or a larger tomcat_heap"
+                f"{place}[{index}]",
+                f"{option} is more than the heap of {heap}m",
+                f"give less, or a larger {heap_place}",
             )
         else:
             found.append(option)
@@ -174,8 +189,7 @@ def read_options(reader: Reader, given: object, heap: int | None, version: int |
     ours = ["-XX:+ExitOnOutOfMemoryError"]
     if heap:
         ours.append(f"-Xmx{heap}m")
-    # A port that cannot be bound, or a configuration that cannot be read, ends Tomcat in place of leaving it without.
-    ours.append("-Dorg.apache.catalina.startup.EXIT_ON_INIT_FAILURE=true")
+    ours.extend(more)
     if version is None or version >= 9:
         ours.append("-Djava.awt.headless=true")
     return (*ours, *found)
