@@ -20,7 +20,7 @@ DEBIAN_USUAL = {"11": 11, "12": 17, "13": 21}
 EL_USUAL = {"7": 8, "8": 8, "10": 21}
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
-# The shell that starts Tomcat sees the options before Java does, and evaluates them; systemd would take some for its own.
+# The shell that starts Tomcat sees the options before Java does, and evaluates them; systemd reads them as well.
 OPTION = re.compile(r"-[A-Za-z][A-Za-z0-9:_.,=+/@%^~-]*")
 SIZE = re.compile(r"([1-9][0-9]*)([kKmMgG])")
 FIRST_HEAP = re.compile(r"(?:-Xms|-XX:InitialHeapSize=|-XX:MinHeapSize=)([0-9]+)([kKmMgGtT]?)")
@@ -34,7 +34,7 @@ OPTION_CURE = "give one option without white space, quotes and characters of the
 
 @dataclass(frozen=True)
 class Needs:
-    """What is to run: `prefix` of the variables, `who` runs, `least` Java that it needs, and what else could be done."""
+    """What is to run: the `prefix` of its variables, `who` it is, the `least` Java for it, and what else could be done."""
 
     prefix: str
     who: str

@@ -13,14 +13,13 @@ from dataclasses import asdict, dataclass
 
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader, kind, nearest, shown
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp import facts as host_facts
-from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.values import ip_address
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.values import pair_addresses
 
 PRIMARY, REPLICA, FOLLOW = "primary", "replica", "follow"
 ROLES = (PRIMARY, REPLICA, FOLLOW)
 APPEND_ONLY = ("everysec", "always", "none")
 
 ROLE_CURE = "give primary on one node and replica on the other, or follow on both to have the primary where the VIP is"
-MEMBERS_CURE = "give the two nodes and their addresses, such as {node-a: 192.0.2.11, node-b: 192.0.2.12}"
 CLIENTS_CURE = "give addresses or networks, such as [192.0.2.21, 198.51.100.0/24]"
 LOGIN_CURE = 'give 16 or more letters, digits and signs such as those of "openssl rand -hex 24", from a vault'
 MEMORY_CURE = "give megabytes or gigabytes such as 256mb, or leave it out"
@@ -86,7 +85,7 @@ def build_redis(
     if facts is not None:
         _check_platform(reader, node, facts)
     word = reader.choice(f"{node}: redis_role", role, ROLES, ROLE_CURE)
-    addresses = _members(reader, f"{node}: redis_members", members, node)
+    addresses = pair_addresses(f"{node}: redis_members", members, node, reader)
     number = reader.integer(f"{node}: redis_port", port, 1, 65535, "give a free TCP port such as 6379")
     _check_login(reader, f"{node}: redis_password", password)
     sources = _clients(reader, f"{node}: redis_clients", clients)
@@ -142,29 +141,6 @@ def _check_platform(reader: Reader, node: str, facts: Mapping[str, t.Any]) -> No
         reader.refuse(
             node, "EL 7 has no Redis of its own", "take another node for it, or a Redis that is there already"
         )
-
-
-def _members(reader: Reader, place: str, given: object, node: str) -> dict[str, str] | None:
-    entries = reader.mapping(place, given, MEMBERS_CURE)
-    if entries is None:
-        return None
-    found: dict[str, str] = {}
-    for name, value in entries.items():
-        address = ip_address(value)
-        if address is None or address.is_loopback() or address.is_link_local():
-            what = f"{shown(value)} is not an address that the other node can reach"
-            reader.refuse(f"{place}.{name}", what, MEMBERS_CURE)
-            continue
-        if str(address) in found.values():
-            reader.refuse(f"{place}.{name}", f"{address} is the other node's too", MEMBERS_CURE)
-        found[str(name)] = str(address)
-    if len(entries) != 2:
-        reader.refuse(place, f"has {len(entries)} members, not 2", MEMBERS_CURE)
-        return None
-    if node not in entries:
-        reader.refuse(place, f"names {' and '.join(map(str, entries))}, and not {node} itself", MEMBERS_CURE)
-        return None
-    return found if len(found) == 2 else None
 
 
 def _check_login(reader: Reader, place: str, given: object) -> None:

@@ -10,10 +10,10 @@ import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._java.archives import WAR, read_archive
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader, shown
 
 from .connector import plain
-from .layout import read_checksum, read_source
 
 KEYS = ("name", "path", "war", "url", "checksum", "context", "health", "rollback")
 CONTEXT_KEYS = ("environment", "parameters", "resources")
@@ -26,7 +26,6 @@ ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9._]*")
 ENVIRONMENT_TYPES = ("String", "Boolean", "Byte", "Character", "Double", "Float", "Integer", "Long", "Short")
 
 APPLICATIONS_CURE = "give a list such as [{name: shop, path: /shop, war: /srv/releases/shop.war}]"
-WAR_CURE = "give war: the path of a file on the controller, or url: with checksum: sha256:..."
 
 Attributes: t.TypeAlias = "tuple[tuple[str, str], ...]"
 
@@ -113,7 +112,7 @@ def _application(
     )
     path = _path(reader, f"{place}.path", entry.get("path"))
     rollback = _flag(reader, f"{place}.rollback", entry.get("rollback", False))
-    url, war, digest = _war(reader, place, entry, known)
+    url, war, digest = read_archive(reader, place, entry, WAR, known.wars)
     context = _context(reader, f"{place}.context", entry.get("context"))
     health = _health(reader, f"{place}.health", entry.get("health"), path, origin)
     if name is None or path is None or digest is None:
@@ -185,52 +184,6 @@ def _health(reader: Reader, place: str, given: object, path: str | None, origin:
         reader.refuse(place, f"{shown(text)} is not a path", cure)
         return None
     return f"{origin}{(path or '').rstrip('/')}{text}"
-
-
-def _war(
-    reader: Reader, place: str, entry: Mapping[str, t.Any], known: Known
-) -> tuple[str | None, str | None, str | None]:
-    """(url, file, sha256); no sha256 after a refusal."""
-    url, war = read_source(reader, place, entry.get("url"), entry.get("war"), WAR_CURE)
-    checksum = entry.get("checksum")
-    digest = None
-    if checksum not in (None, ""):
-        digest = read_checksum(reader, f"{place}.checksum", checksum)
-    elif url is not None:
-        reader.refuse(f"{place}.checksum", "is missing, and url is given", WAR_CURE)
-    if war is None:
-        return url, None, digest
-    if not war.startswith("/"):
-        reader.refuse(
-            f"{place}.war",
-            f"{shown(war)} is not an absolute path",
-            'give one such as "{{ inventory_dir }}/files/shop.war"',
-        )
-        return None, war, None
-    file = known.wars.get(war)
-    if file is None:
-        # Not looked at, so that its release is not known.
-        return None, war, "" if checksum in (None, "") else digest
-    if not file.get("exists"):
-        reader.refuse(f"{place}.war", f"{shown(war)} is not there on the controller", "build it, or mend the path")
-        return None, war, None
-    if not file.get("sha256"):
-        reader.refuse(f"{place}.war", f"{shown(war)} cannot be read on the controller", "let whoever runs this read it")
-        return None, war, None
-    if not file.get("archive", True):
-        reader.refuse(f"{place}.war", f"{shown(war)} is not a WAR", "give an archive that `jar` or a build tool made")
-        return None, war, None
-    found = str(file["sha256"])
-    if digest is not None and digest != found:
-        reader.refuse(
-            f"{place}.checksum",
-            f"{shown(war)} has sha256:{found}, not sha256:{digest}",
-            "give the WAR that was meant, or its checksum",
-        )
-        return None, war, None
-    if checksum not in (None, "") and digest is None:
-        return None, war, None
-    return None, war, found
 
 
 def _context(reader: Reader, place: str, given: object) -> Context:

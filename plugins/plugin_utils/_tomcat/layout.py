@@ -10,7 +10,12 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader, shown
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._java.archives import (
+    CHECKSUM_CURE,
+    read_checksum,
+    read_source,
+)
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader
 
 VERSIONS = ("auto", "9", "10", "11")
 # What each distribution packages, the newest last: Tomcat's major version by package.
@@ -21,12 +26,10 @@ EL_PACKAGES = {
     # Both have the same paths and the same service, so that a node has one of them.
     "10": {"9": "tomcat9", "10": "tomcat"},
 }
-DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 TARBALL_NAME = re.compile(r"apache-tomcat-([0-9]+)\.[^/]*\.tar\.gz")
 
 TARBALL_KEYS = ("url", "path", "checksum")
 TARBALL_CURE = "give {url: https://.../apache-tomcat-10.1.34.tar.gz, checksum: sha256:...}"
-CHECKSUM_CURE = "give sha256: and the 64 hexadecimal digits that `sha256sum` prints"
 
 
 @dataclass(frozen=True)
@@ -60,31 +63,6 @@ class Layout:
     writable: tuple[str, ...]
     user: str = "tomcat"
     group: str = "tomcat"
-
-
-def read_checksum(reader: Reader, place: str, given: object) -> str | None:
-    """The 64 digits of a sha256, or None after a refusal."""
-    text = reader.text(place, given, CHECKSUM_CURE)
-    if text is None:
-        return None
-    if not DIGEST.fullmatch(text.lower()):
-        reader.refuse(place, f"{shown(text)} is not a sha256", CHECKSUM_CURE)
-        return None
-    return text.lower().partition(":")[2]
-
-
-def read_source(reader: Reader, place: str, url: object, path: object, cure: str) -> tuple[str | None, str | None]:
-    """(url, absolute path on the controller), one of them, or neither after a refusal."""
-    if (url in (None, "")) == (path in (None, "")):
-        reader.refuse(place, "has both a URL and a file" if url else "has neither a URL nor a file", cure)
-        return None, None
-    if url not in (None, ""):
-        text = reader.text(f"{place}.url", url, cure)
-        if text is not None and not re.fullmatch(r"https?://[!#-&(-\[\]-~]+|file:///[!#-&(-\[\]-~]+", text):
-            reader.refuse(f"{place}.url", f"{shown(text)} is not a URL", cure)
-            return None, None
-        return text, None
-    return None, reader.text(place, path, cure)
 
 
 def read_tarball(reader: Reader, given: object) -> Tarball | None:

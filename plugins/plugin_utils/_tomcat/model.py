@@ -163,7 +163,7 @@ def build_tomcat(
         heap,
         java.version if java else None,
         heap_place="tomcat_heap",
-        # A port that cannot be bound, or a configuration that cannot be read, ends Tomcat in place of leaving it without.
+        # A port that cannot be bound, or a configuration that cannot be read, ends Tomcat; else it went on without.
         more=("-Dorg.apache.catalina.startup.EXIT_ON_INIT_FAILURE=true",),
     )
     port = reader.integer("tomcat_port", given["port"], 1, 65535, "give a number such as 8080")

@@ -22,6 +22,9 @@ SYMLINKS = re.compile(r"/(?:bin|sbin|lib|lib32|lib64)/")
 """Directories that are symbolic links on all supported systems: keepalived 2.3 drops scripts behind them."""
 
 
+MEMBERS_CURE = "give the two nodes and their addresses, such as {node-a: 192.0.2.11, node-b: 192.0.2.12}"
+
+
 def boolean(place: str, value: object, reader: Reader) -> bool | None:
     """The value as a boolean, or None after a refusal. Strings are taken: AWX surveys give those."""
     if isinstance(value, bool):
@@ -115,6 +118,30 @@ def check_host_address(place: str, address: str, prefix: int, reader: Reader) ->
         reader.refuse(place, f"{address} is the network address of {network.cidr}", cure)
     elif network.version == 4 and network.ip == network.broadcast:
         reader.refuse(place, f"{address} is the broadcast address of {network.cidr}", cure)
+
+
+def pair_addresses(place: str, given: object, node: str, reader: Reader) -> dict[str, str] | None:
+    """The addresses of the two nodes of a pair by name, this `node` among them, or None after a refusal."""
+    entries = reader.mapping(place, given, MEMBERS_CURE)
+    if entries is None:
+        return None
+    found: dict[str, str] = {}
+    for name, value in entries.items():
+        address = ip_address(value)
+        if address is None or address.is_loopback() or address.is_link_local():
+            what = f"{shown(value)} is not an address that the other node can reach"
+            reader.refuse(f"{place}.{name}", what, MEMBERS_CURE)
+            continue
+        if str(address) in found.values():
+            reader.refuse(f"{place}.{name}", f"{address} is the other node's too", MEMBERS_CURE)
+        found[str(name)] = str(address)
+    if len(entries) != 2:
+        reader.refuse(place, f"has {len(entries)} members, not 2", MEMBERS_CURE)
+        return None
+    if node not in entries:
+        reader.refuse(place, f"names {' and '.join(map(str, entries))}, and not {node} itself", MEMBERS_CURE)
+        return None
+    return found if len(found) == 2 else None
 
 
 def named_options(
