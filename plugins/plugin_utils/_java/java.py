@@ -34,7 +34,7 @@ OPTION_CURE = "give one option without white space, quotes and characters of the
 
 @dataclass(frozen=True)
 class Needs:
-    """What is to run: the `prefix` of its variables, `who` it is, the `least` Java for it, and what else could be done."""
+    """What is to run: `prefix` of its variables, `who` it is, the `least` Java for it, what else could be done."""
 
     prefix: str
     who: str

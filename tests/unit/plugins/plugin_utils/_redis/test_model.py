@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import InputError
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._redis import model
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._redis.model import Model, build_redis
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp import values
 
 GIVEN: dict[str, t.Any] = {
     "role": "follow",
@@ -80,24 +81,24 @@ def test_memory_in_the_words_of_redis(given: str, found: str) -> None:
         ),
         (
             {"members": ["node-a"]},
-            f"node-a: redis_members: is a list (['node-a']), not a dictionary; {model.MEMBERS_CURE}",
+            f"node-a: redis_members: is a list (['node-a']), not a dictionary; {values.MEMBERS_CURE}",
         ),
         (
             {"members": {"node-a": "192.0.2.11"}},
-            f"node-a: redis_members: has 1 members, not 2; {model.MEMBERS_CURE}",
+            f"node-a: redis_members: has 1 members, not 2; {values.MEMBERS_CURE}",
         ),
         (
             {"members": {"node-b": "192.0.2.12", "node-c": "192.0.2.13"}},
-            f"node-a: redis_members: names node-b and node-c, and not node-a itself; {model.MEMBERS_CURE}",
+            f"node-a: redis_members: names node-b and node-c, and not node-a itself; {values.MEMBERS_CURE}",
         ),
         (
             {"members": {"node-a": "192.0.2.11", "node-b": "127.0.0.1"}},
             "node-a: redis_members.node-b: '127.0.0.1' is not an address that the other node can reach; "
-            f"{model.MEMBERS_CURE}",
+            f"{values.MEMBERS_CURE}",
         ),
         (
             {"members": {"node-a": "192.0.2.11", "node-b": "192.0.2.11"}},
-            f"node-a: redis_members.node-b: 192.0.2.11 is the other node's too; {model.MEMBERS_CURE}",
+            f"node-a: redis_members.node-b: 192.0.2.11 is the other node's too; {values.MEMBERS_CURE}",
         ),
         ({"port": 0}, "node-a: redis_port: 0 is not in 1..65535; give a free TCP port such as 6379"),
         ({"password": None}, f"node-a: redis_password: is missing; {model.LOGIN_CURE}"),
