@@ -76,7 +76,7 @@ _value:
       type: list
       elements: dict
     environments:
-      description: By service, its variables as lists of name and value.
+      description: By service, the lines of its file of variables.
       type: dict
     agent:
       description: The settings of the program that starts and stops; none where no service is active_standby.

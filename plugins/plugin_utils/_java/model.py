@@ -16,6 +16,7 @@ from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.values import
 
 from .arbiter import Pair, Witness, check_secret, read_arbiter, read_witness
 from .java import Java, Needs, read_java
+from .quoting import environment_line
 from .services import ACTIVE_STANDBY, Known, Service, read_services
 
 PREFIX = "java_service_"
@@ -45,7 +46,10 @@ class Model:
     def to_dict(self) -> dict[str, t.Any]:
         """As plain data; what is looped over stands in the output of a task that fails, so environments are apart."""
         plain: dict[str, t.Any] = json.loads(json.dumps(asdict(self)))
-        plain["environments"] = {service["name"]: service.pop("environment") for service in plain["services"]}
+        plain["environments"] = {
+            service["name"]: [environment_line(*entry) for entry in service.pop("environment")]
+            for service in plain["services"]
+        }
         for service in plain["services"]:
             service.pop("arbiter")
         for service, entry in zip(self.services, plain["services"], strict=True):
