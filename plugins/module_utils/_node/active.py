@@ -23,7 +23,7 @@ from . import active_arbiters, active_core, service
 from .active_core import GAP, KILL, START
 from .active_fence import Fence
 from .active_ready import Readiness, make_asker
-from .active_settings import SETTINGS_FILE, read_settings
+from .active_settings import SECRETS_FILE, SETTINGS_FILE, read_settings
 from .active_systemd import Systemd, target_of
 from .active_wire import Caller, Listener
 from .boot_clock import boottime
@@ -219,9 +219,9 @@ class World(object):
         }
         self._systemd = Systemd(units, LongCommand, service.log)
         self._readiness = {
-            name: Readiness(make_asker(services[name]["ready"]["kind"], services[name]["ready"]["target"]))
-            for name in services
-            if services[name]["ready"]["kind"] != "systemd"
+            name: Readiness(make_asker(one["kind"], one["target"]), one["interval"])
+            for name, one in [(name, services[name]["ready"]) for name in services]
+            if one["kind"] != "systemd"
         }
         self._answered, self._well = {}, {}
         self._tracked, self._problems = {}, {}
@@ -356,7 +356,7 @@ class World(object):
 
 
 def refuse_readable(path):
-    """The settings hold a secret."""
+    """Secrets are for root only; a file that is not there holds none."""
     try:
         mode = stat.S_IMODE(os.stat(path).st_mode)
     except (IOError, OSError):
@@ -368,8 +368,8 @@ def refuse_readable(path):
 def main():
     """Run as ha-pair-active.service."""
     try:
-        refuse_readable(SETTINGS_FILE)
-        settings = read_settings(read_text(SETTINGS_FILE))
+        refuse_readable(SECRETS_FILE)
+        settings = read_settings(read_text(SETTINGS_FILE), read_text(SECRETS_FILE))
         world = World(settings)
         agent = Agent(settings, world)
     except NodeError as exc:
