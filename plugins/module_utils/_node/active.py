@@ -212,6 +212,9 @@ class World(object):
         self._settings, self._system = settings, System()
         self.say, self.now, self.epoch = service.log, boottime, self._system.now
         self._boot_id, self._lines, self._listener = self._system.boot_id(), [], None
+        # By these a reader knows whether whoever wrote a report still runs.
+        own = self._system.process(os.getpid())
+        self._whose = {"boot_id": self._boot_id, "pid": os.getpid(), "started": own["starttime"] if own else None}
         self._record, self._stamp = None, None
         services = settings["services"]
         units = {
@@ -327,7 +330,7 @@ class World(object):
             self._write(path, wanted)
 
     def publish(self, report):
-        text = json.dumps(dict(report, written_at=self.epoch()), indent=1, sort_keys=True) + "\n"
+        text = json.dumps(dict(report, written_at=self.epoch(), **self._whose), indent=1, sort_keys=True) + "\n"
         self._write(os.path.join(STATE_DIRECTORY, REPORT), text)
         phases = ["%s %s" % (name, report["services"][name]["phase"]) for name in sorted(report["services"])]
         service.tell("STATUS=%s" % ", ".join(phases))

@@ -51,7 +51,7 @@ class Health:
 class ServiceInput:
     """A tracked service as written. interval, timeout: of the check script, whose default hangs on keepalived.
 
-    active_standby: it runs on the owner only, by ha-pair-active, which tells keepalived whether this node is fit for it.
+    active_standby: it runs on the owner only, by ha-pair-active, which tells keepalived whether this node is fit.
     """
 
     place: str

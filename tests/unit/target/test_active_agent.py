@@ -345,6 +345,9 @@ class WorldTest(unittest.TestCase):
         report = json.loads(self.read("active.json"))
         self.assertEqual(report["services"][NAME]["phase"], "standby")
         self.assertIn("written_at", report)
+        # Whose it is, for those who read it when the agent is gone.
+        self.assertEqual((report["pid"], report["boot_id"]), (os.getpid(), active.System.boot_id()))
+        self.assertEqual(report["started"], active.System().process(os.getpid())["starttime"])
 
     def test_says_that_its_port_is_taken(self):
         taken = socket.socket()
