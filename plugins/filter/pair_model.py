@@ -82,8 +82,8 @@ _value:
       type: float
     services:
       description:
-        - The tracked services with C(name), C(tracker), C(state_file), C(failing_tracker), C(failing_file) and
-          C(check).
+        - The tracked services with C(name), C(active_standby), C(tracker), C(state_file), C(failing_tracker),
+          C(failing_file) and C(check).
       type: list
       elements: dict
     instances:

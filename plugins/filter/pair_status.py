@@ -50,11 +50,14 @@ _value:
       description:
         - A row per member and instance with C(pair), C(node), C(instance), C(state), C(vips), C(services), C(since),
           C(priority) and C(transitions).
-        - Each service is C(up), C(down) or C(failing), which means that it runs and does not answer.
+        - Each service is C(up), C(down) or C(failing), which means that it runs and does not answer; one that runs on
+          one node only is what its agent says, such as C(active) or C(standby).
       type: list
       elements: dict
     text:
-      description: The table, then what is wrong, missing or to be looked after, as lines for a person.
+      description:
+        - The table, then what agents say of services that run on one node only, then what is wrong, missing or to be
+          looked after, as lines for a person.
       type: list
       elements: str
 """

@@ -78,6 +78,10 @@ _value:
           noticed, or a gateway that does not answer.
       type: list
       elements: str
+    agents:
+      description: What the agents of the members say of services that run on one node only.
+      type: list
+      elements: str
     text:
       description: All of this as lines for a person.
       type: list

@@ -224,6 +224,9 @@ vip_owner:
       description:
         - The tracked services of this node by the files that keepalived watches. V(up), V(down), or V(failing) for one
           that runs and does not answer the prober.
+        - Of one that runs on one node of the pair only, what its agent does with it, V(standby), V(waiting),
+          V(starting), V(active), V(stopping) or V(hold-down); V(down) where keepalived is told that this node is not
+          fit for it, and V(unknown) where the agent does not run.
       type: dict
       sample: {nginx: up}
     prober:
@@ -242,6 +245,25 @@ vip_owner:
               the service is down, and the C(problem) of the last answer, or V(null).
           type: dict
       sample: {running: true, problem: null, probes: {nginx: {failing: false, gated: false, problem: null}}}
+    agent:
+      description: The agent of services that run on one node of the pair only.
+      type: dict
+      contains:
+        running:
+          description: Whether it runs. V(false) also where there is no such service.
+          type: bool
+        problem:
+          description: Why it is taken not to run, for example because its report is stale, else V(null).
+          type: str
+        services:
+          description:
+            - By name what it says of each service, V(null) where it says nothing. Its C(phase) and C(why), the
+              C(instance) that it follows, whether it is C(ready) and this node C(fit) for it.
+            - Further the C(arbiter), with its C(kind), its C(promise), what it C(says), C(why) and the C(problem) of
+              the line to it; C(hold_down_until) in seconds since 1970, the C(failure) before it, and whether it
+              C(failed_on_both).
+          type: dict
+      sample: {running: false, problem: null, services: {}}
     interfaces:
       description: Interfaces of this host with hardware address and addresses.
       type: list

@@ -23,7 +23,7 @@ from . import active_arbiters, active_core, service
 from .active_core import GAP, KILL, START
 from .active_fence import Fence
 from .active_ready import Readiness, make_asker
-from .active_settings import SETTINGS_FILE, read_settings
+from .active_settings import SECRETS_FILE, SETTINGS_FILE, read_settings
 from .active_systemd import Systemd, target_of
 from .active_wire import Caller, Listener
 from .boot_clock import boottime
@@ -212,6 +212,9 @@ class World(object):
         self._settings, self._system = settings, System()
         self.say, self.now, self.epoch = service.log, boottime, self._system.now
         self._boot_id, self._lines, self._listener = self._system.boot_id(), [], None
+        # By these a reader knows whether whoever wrote a report still runs.
+        own = self._system.process(os.getpid())
+        self._whose = {"boot_id": self._boot_id, "pid": os.getpid(), "started": own["starttime"] if own else None}
         self._record, self._stamp = None, None
         services = settings["services"]
         units = {
@@ -219,9 +222,9 @@ class World(object):
         }
         self._systemd = Systemd(units, LongCommand, service.log)
         self._readiness = {
-            name: Readiness(make_asker(services[name]["ready"]["kind"], services[name]["ready"]["target"]))
-            for name in services
-            if services[name]["ready"]["kind"] != "systemd"
+            name: Readiness(make_asker(one["kind"], one["target"]), one["interval"])
+            for name, one in [(name, services[name]["ready"]) for name in services]
+            if one["kind"] != "systemd"
         }
         self._answered, self._well = {}, {}
         self._tracked, self._problems = {}, {}
@@ -327,7 +330,7 @@ class World(object):
             self._write(path, wanted)
 
     def publish(self, report):
-        text = json.dumps(dict(report, written_at=self.epoch()), indent=1, sort_keys=True) + "\n"
+        text = json.dumps(dict(report, written_at=self.epoch(), **self._whose), indent=1, sort_keys=True) + "\n"
         self._write(os.path.join(STATE_DIRECTORY, REPORT), text)
         phases = ["%s %s" % (name, report["services"][name]["phase"]) for name in sorted(report["services"])]
         service.tell("STATUS=%s" % ", ".join(phases))
@@ -356,7 +359,7 @@ class World(object):
 
 
 def refuse_readable(path):
-    """The settings hold a secret."""
+    """Secrets are for root only; a file that is not there holds none."""
     try:
         mode = stat.S_IMODE(os.stat(path).st_mode)
     except (IOError, OSError):
@@ -368,8 +371,8 @@ def refuse_readable(path):
 def main():
     """Run as ha-pair-active.service."""
     try:
-        refuse_readable(SETTINGS_FILE)
-        settings = read_settings(read_text(SETTINGS_FILE))
+        refuse_readable(SECRETS_FILE)
+        settings = read_settings(read_text(SETTINGS_FILE), read_text(SECRETS_FILE))
         world = World(settings)
         agent = Agent(settings, world)
     except NodeError as exc:

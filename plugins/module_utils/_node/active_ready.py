@@ -12,7 +12,6 @@ from . import probes
 
 __metaclass__ = type
 
-INTERVAL = 0.1
 TIMEOUT = 1.0
 
 
@@ -31,10 +30,10 @@ def make_asker(kind, target):
 
 
 class Readiness(object):
-    """Asks in a thread while a service starts; `sleep` and `start` are the world of it."""
+    """Asks in a thread every `interval` seconds while a service starts; `start` runs a function beside this."""
 
-    def __init__(self, asker, start=None):
-        self._asker, self._start = asker, start or _start_thread
+    def __init__(self, asker, interval, start=None):
+        self._asker, self._interval, self._start = asker, interval, start or _start_thread
         self._run = None  # what the thread that asks now was told; another one's word does not count
         self.problem = None
 
@@ -66,7 +65,7 @@ class Readiness(object):
             if problem is None:
                 run["ready"] = True
                 return
-            run["over"].wait(INTERVAL)
+            run["over"].wait(self._interval)
 
 
 def _start_thread(run):

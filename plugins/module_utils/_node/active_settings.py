@@ -1,7 +1,10 @@
 # Copyright: duplex.ha_pair contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The settings of ha-pair-active: read, and refused where the times in them cannot keep what the arbiter promises."""
+"""The settings of ha-pair-active: read, and refused where the times in them cannot keep what the arbiter promises.
+
+Secrets lie in a file of their own, so that everybody may read what a node is to do.
+"""
 
 from __future__ import absolute_import, division, print_function
 
@@ -12,9 +15,14 @@ from .errors import NodeError
 __metaclass__ = type
 
 SETTINGS_FILE = "/etc/keepalived/ha-pair-active.json"
+SECRETS_FILE = "/etc/keepalived/ha-pair-active.secrets.json"
+# Whose secret it is, by its name in that file.
+CHANNEL, WITNESS = "channel", "witness"
 CURE = "run the role again that wrote it"
 KINDS = ("none", "peer", "witness", "command")
 READY_KINDS = ("systemd", "file", "http", "tcp", "command")
+# How often a service that starts is asked whether it is ready (s).
+READY_INTERVAL = 0.2
 SHORTEST_SECRET = 16
 # Kept free between the end of the service here and the end of its loan (s): for clocks that do not run alike, and for
 # the moment that a kill takes.
@@ -51,11 +59,31 @@ def _port(given, place):
     return int(_number(given, "port", 0, 1, 65535, place))
 
 
-def _secret(given, place):
-    secret = _need(given, "secret", place).encode("utf-8")
-    if len(secret) < SHORTEST_SECRET:
-        raise NodeError("%s: the secret is shorter than %d characters; give a longer one" % (place, SHORTEST_SECRET))
-    return secret
+class Secrets(object):
+    """What lies in the file of secrets; each is needed only where something uses it, and no message shows one."""
+
+    def __init__(self, text, path):
+        self._path, self._given = path, {}
+        if text is None:
+            return
+        try:
+            self._given = json.loads(text)
+        except ValueError:
+            self._given = None
+        if not isinstance(self._given, dict):
+            raise NodeError("%s: is no readable JSON object; %s" % (path, CURE))
+
+    def get(self, name, user):
+        """The secret of that name for `user`, the place that needs it."""
+        secret = self._given.get(name)
+        if not hasattr(secret, "encode") or not secret:
+            raise NodeError("%s: %s is missing, and %s needs it; %s" % (self._path, name, user, CURE))
+        secret = secret.encode("utf-8")
+        if len(secret) < SHORTEST_SECRET:
+            raise NodeError(
+                "%s: %s is shorter than %d characters; give a longer one" % (self._path, name, SHORTEST_SECRET)
+            )
+        return secret
 
 
 def _words(value, place, key):
@@ -77,7 +105,7 @@ def shortest_timeout(watchdog, blind, stop_timeout):
     return watchdog + blind + stop_timeout + MARGIN
 
 
-def _arbiter(given, entry, node, watchdog, place):
+def _arbiter(given, entry, node, watchdog, secrets, place):
     kind = given.get("kind")
     if kind not in KINDS:
         raise NodeError("%s: kind %s is not one of %s; give one of them" % (place, kind, ", ".join(KINDS)))
@@ -109,11 +137,28 @@ def _arbiter(given, entry, node, watchdog, place):
         found["command_timeout"] = _number(given, "command_timeout", 30.0, 1.0, 600.0, place)
     found["address"] = None
     if kind != "command" or given.get("address") is not None:
-        found.update(address=_need(given, "address", place), port=_port(given, place), secret=_secret(given, place))
+        secret = secrets.get(WITNESS if kind == "witness" else CHANNEL, place)
+        found.update(address=_need(given, "address", place), port=_port(given, place), secret=secret)
     return found
 
 
-def _service(name, given, node, watchdog, path):
+def _ready(given, start_timeout, place):
+    if not isinstance(given, dict) or given.get("kind") not in READY_KINDS:
+        raise NodeError("%s: ready: kind is not one of %s; give one of them" % (place, ", ".join(READY_KINDS)))
+    interval = _number(given, "interval", READY_INTERVAL, 0.05, 60.0, place + ": ready")
+    if start_timeout < interval:
+        raise NodeError(
+            "%s: start_timeout %g s is shorter than the interval of ready, %g s; give a longer start_timeout, or a "
+            "shorter interval" % (place, start_timeout, interval)
+        )
+    if given["kind"] == "command":
+        _words(given.get("target"), place, "ready")
+    elif given["kind"] != "systemd":
+        _need(given, "target", place + ": ready")
+    return {"kind": given["kind"], "target": given.get("target"), "interval": interval}
+
+
+def _service(name, given, node, watchdog, secrets, path):
     place = "%s: service %s" % (path, name)
     if not isinstance(given, dict):
         raise NodeError("%s: is no object; %s" % (place, CURE))
@@ -131,23 +176,19 @@ def _service(name, given, node, watchdog, path):
     for key in ("track_file", "ready_file", "failing_file"):
         if entry[key] is not None and not entry[key].startswith("/"):
             raise NodeError("%s: %s %s is no absolute path; give one" % (place, key, entry[key]))
-    ready = given.get("ready", {"kind": "systemd"})
-    if not isinstance(ready, dict) or ready.get("kind") not in READY_KINDS:
-        raise NodeError("%s: ready: kind is not one of %s; give one of them" % (place, ", ".join(READY_KINDS)))
-    entry["ready"] = {"kind": ready["kind"], "target": ready.get("target")}
-    if ready["kind"] == "command":
-        _words(ready.get("target"), place, "ready")
-    elif ready["kind"] != "systemd":
-        _need(ready, "target", place + ": ready")
+    entry["ready"] = _ready(given.get("ready", {"kind": "systemd"}), entry["start_timeout"], place)
     given_arbiter = given.get("arbiter", {"kind": "none"})
     if not isinstance(given_arbiter, dict):
         raise NodeError("%s: arbiter is no object; %s" % (place, CURE))
-    entry["arbiter"] = _arbiter(given_arbiter, entry, node, watchdog, place + ": arbiter")
+    entry["arbiter"] = _arbiter(given_arbiter, entry, node, watchdog, secrets, place + ": arbiter")
     return entry
 
 
-def read_settings(text, path=SETTINGS_FILE):
-    """The settings of this node; raises NodeError, whose text never holds the secret."""
+def read_settings(text, secrets_text, path=SETTINGS_FILE, secrets_path=SECRETS_FILE):
+    """The settings of this node; raises NodeError, whose text never holds a secret.
+
+    secrets_text: None when there is no such file, which is well where nothing uses one.
+    """
     try:
         given = json.loads(text or "")
     except ValueError:
@@ -156,8 +197,9 @@ def read_settings(text, path=SETTINGS_FILE):
         raise NodeError("%s: is not readable JSON of schema 1; %s" % (path, CURE))
     node = _need(given, "node", path)
     watchdog = _number(given, "watchdog", 3.0, 1.0, 60.0, path)
+    secrets = Secrets(secrets_text, secrets_path)
     services = {
-        name: _service(name, entry, node, watchdog, path) for name, entry in sorted(given["services"].items())
+        name: _service(name, entry, node, watchdog, secrets, path) for name, entry in sorted(given["services"].items())
     }
     listen = given.get("listen")
     if listen is not None:
@@ -167,7 +209,7 @@ def read_settings(text, path=SETTINGS_FILE):
         listen = {
             "address": _need(listen, "address", place),
             "port": _port(listen, place),
-            "secret": _secret(listen, place),
+            "secret": secrets.get(CHANNEL, place),
         }
     for name, entry in sorted(services.items()):
         arbiter = entry["arbiter"]

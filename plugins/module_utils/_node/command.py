@@ -88,6 +88,8 @@ def status_lines(report):
     lines += wrapped("handler", _handler_words(report), "")
     if report["prober"]["configured"]:
         lines += wrapped("prober", _prober_words(report["prober"]), "")
+    if report["agent"]["configured"]:
+        lines += wrapped("agent", "runs" if report["agent"]["running"] else "does not run, or does not report", "")
     for kind in ("problem", "warning", "note"):
         for text in report[kind + "s"]:
             lines += wrapped(kind + ":", text, "")
@@ -103,6 +105,10 @@ def _instance_lines(name, instance, report):
     if instance["services"]:
         services = ["%s %s" % item for item in sorted(instance["services"].items())]
         lines += wrapped("services", ", ".join(services))
+    for service, entry in sorted(instance["active_standby"].items()):
+        if entry is not None:
+            lines += wrapped("agent", _agent_words(service, entry, report["now"]))
+            lines += wrapped("arbiter", (entry.get("arbiter") or {}).get("promise") or "unknown")
     lines += wrapped("priority", _priority_words(instance))
     for words in instance["lowered"]:
         lines += wrapped("lowered", words)
@@ -111,6 +117,16 @@ def _instance_lines(name, instance, report):
     for problem in instance["problems"]:
         lines += wrapped("problem", problem)
     return lines
+
+
+def _agent_words(service, entry, now):
+    until = entry.get("hold_down_until")
+    parts = ["%s is %s: %s" % (service, entry["phase"], entry.get("why") or "nobody says why")]
+    if entry.get("failed_on_both"):
+        parts.append("failed on both nodes")
+    if until:
+        parts.append("left alone until %s, for another %s" % (moment(until), duration(until - now)))
+    return "; ".join(parts)
 
 
 def _since_words(since, now):

@@ -8,9 +8,10 @@ Nothing here needs root; what only root can see is left out, and the report says
 
 from __future__ import absolute_import, division, print_function
 
-from . import owner
+from . import active_view, owner
+from .active_core import STARTING
 from .errors import NodeError
-from .reasons import DAEMON, HANDLER, PROBER, Look
+from .reasons import AGENT, DAEMON, HANDLER, PROBER, Look
 from .system import DESCRIPTION_FILE, STATE_DIRECTORY
 from .wording import duration, printable
 
@@ -20,6 +21,8 @@ SCHEMA = 1
 SERVING = ("MASTER", "BACKUP")
 # The notify handler writes its file every 5 s, whether or not something happened.
 HANDLER_FRESH = 15.0
+# So long after a change of state a service that runs on one node only may still be on its way (s).
+ON_ITS_WAY = 5.0
 
 
 class NodeReport(Look):
@@ -51,6 +54,8 @@ class NodeReport(Look):
                 % (seen["daemon_state"], seen["file_state"], HANDLER)
             )
         problems += self._vip_problems(state, vips)
+        run_here, trouble, warnings = self._agent_words(part, state, seen["since"])
+        problems += trouble
         return {
             "state": state,
             "since": seen["since"],
@@ -66,11 +71,40 @@ class NodeReport(Look):
             "peers": list(part.get("peers", [])),
             "sync_group": part.get("sync_group"),
             "services": {service: self.services.get(service) for service in part.get("services", [])},
+            "active_standby": run_here,
             "vips": vips,
             "reasons": reasons,
             "lowered": self.lowered(part, seen["priority"]) if self.daemon["running"] else [],
             "problems": problems,
+            "warnings": warnings,
         }
+
+    def _agent_words(self, part, state, since):
+        """(what its agent says of each service that runs on one node only, problems, warnings).
+
+        Where this node is not MASTER, such a service is not to run, and that is well.
+        """
+        entries = {name: self.agent["services"].get(name) for name in part.get("services", []) if name in self.by_agent}
+        problems, warnings = [], []
+        for name, entry in sorted(entries.items()):
+            if entry is None:
+                continue  # that its agent does not run is said once
+            says = "%s is %s here: %s" % (name, entry["phase"], printable(entry.get("why") or "nobody says why"))
+            is_at_work = entry["phase"] in active_view.AT_WORK
+            if not entry.get("fit"):
+                # Where keepalived runs, this is the reason for FAULT, or in the way of what it says.
+                if not self.daemon["running"] or self.service_reason(name) is None:
+                    problems.append(self.failure_words(name, entry))
+            elif state == "MASTER" and entry["phase"] == STARTING:
+                warnings.append(says)
+            elif is_at_work != (state == "MASTER"):
+                words = "this node is %s, and %s; see journalctl -u %s" % (state, says, AGENT)
+                moves = since is not None and 0 <= self.now - since < ON_ITS_WAY
+                (warnings if moves else problems).append(words)
+            trouble = (entry.get("arbiter") or {}).get("problem")
+            if trouble:
+                warnings.append("the arbiter of %s: %s" % (name, printable(trouble)))
+        return entries, problems, warnings
 
     def _vip(self, vip):
         wanted = {key: vip.get(key) for key in ("address", "prefix", "interface")}
@@ -143,6 +177,17 @@ class NodeReport(Look):
         problem = "%s: %s" % (view["problem"].partition(";")[0], trouble) if trouble else view["problem"]
         return dict(view, problem=problem), ["hangs would not be noticed: %s" % problem]
 
+    def agent_section(self):
+        """(the part of the agent of services that run on one node only, problems): without it none runs here."""
+        view = {key: self.agent[key] for key in ("running", "problem")}
+        view["configured"] = bool(self.by_agent)
+        if view["running"] or not self.by_agent:
+            return view, [view["problem"]] if view["problem"] else []
+        trouble = self.unit_problem(AGENT)
+        problem = "%s: %s" % (view["problem"].partition(";")[0], trouble) if trouble else view["problem"]
+        names = " and ".join(sorted(self.by_agent))
+        return dict(view, problem=problem), ["%s cannot run here: %s" % (names, problem)]
+
 
 def collect(system, machine):
     """The whole report of this node; raises NodeError when this is no node of a pair or nothing can be told.
@@ -170,9 +215,11 @@ def _report(look):
     daemon, problems, notes = look.daemon_section()
     handler, trouble = look.handler_section()
     prober, warnings = look.prober_section()
+    agent, missed = look.agent_section()
     instances = {name: look.instance(name) for name in look.parts}
     for instance in instances.values():
         instance["problems"] = [problem for problem in instance["problems"] if problem]
+        warnings = warnings + instance.pop("warnings")
     report = {
         "schema": SCHEMA,
         "now": round(look.now, 3),
@@ -183,7 +230,8 @@ def _report(look):
         "keepalived": daemon,
         "state_file": handler,
         "prober": prober,
-        "problems": look.problems + problems + trouble,
+        "agent": agent,
+        "problems": look.problems + problems + trouble + missed,
         "warnings": warnings,
         "notes": notes,
     }

@@ -334,12 +334,14 @@ class Handler(object):
             self._try("reload", self._system.reload_daemon, daemon)
 
     def _directories(self):
-        """[(path, owner)] of the files that keepalived watches."""
+        """[(path, owner)] of the files that keepalived, the prober and the agent of services on one node share."""
         found = [(os.path.join(self._directory, "track"), "root")]
         if any(instance.get("raise_file") for instance in (self._description or {}).get("instances", {}).values()):
             found.append((os.path.join(self._directory, "raise"), "root"))
         if (self._description or {}).get("probes"):
             found.append((os.path.join(self._directory, "failing"), SCRIPT_ACCOUNT))
+        if (self._description or {}).get("active_standby"):
+            found.append((os.path.join(self._directory, "active"), "root"))
         return found
 
     def _look_at_programs(self):

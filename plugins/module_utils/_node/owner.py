@@ -8,7 +8,7 @@ from __future__ import absolute_import, division, print_function
 import json
 import re
 
-from . import addresses, arp, state, survey
+from . import active_view, addresses, arp, state, survey
 from .errors import NodeError
 from .http_get import HttpError, get
 from .system import HOLDING_INTERFACE, STATE_DIRECTORY
@@ -297,6 +297,7 @@ def observe(system, params):
         "lost_checks": lost_checks(system),
         "services": tracked_services(system, description),
         "prober": prober_view(system, description),
+        "agent": active_view.agent_view(system, description),
         "interfaces": interfaces,
         "vips": seen,
     }
@@ -306,16 +307,20 @@ def tracked_services(system, description):
     """Every tracked service of this node with what its files say: up, down or failing.
 
     The files are read as keepalived reads them: anything but a 1 is down, and only a service that is up and probed can
-    be failing.
+    be failing. One that runs on one node only is what its agent says of it, see active_view.service_word().
     """
     if not description:
         return {}
     directory = description.get("state_directory", STATE_DIRECTORY)
     names = {name for part in description["instances"].values() for name in part.get("services", [])}
     probed = {probe["name"]: probe["state_file"] for probe in description.get("probes", [])}
+    agent = active_view.agent_view(system, description)["services"]
     states_by_name = {}
     for name in sorted(names):
-        if not reads_one(system, "%s/track/%s" % (directory, name)):
+        if name in agent:
+            is_fit = reads_one(system, "%s/track/%s" % (directory, name))
+            states_by_name[name] = active_view.service_word(agent[name], is_fit)
+        elif not reads_one(system, "%s/track/%s" % (directory, name)):
             states_by_name[name] = "down"
         else:
             failing = name in probed and reads_one(system, probed[name])

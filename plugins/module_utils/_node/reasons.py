@@ -8,7 +8,8 @@ Reasons are found, not guessed: each is a file that keepalived watches, an inter
 
 from __future__ import absolute_import, division, print_function
 
-from . import addresses, owner
+from . import active_view, addresses, owner
+from .active_core import HELD_DOWN
 from .errors import NodeError
 from .system import STATE_DIRECTORY
 from .wording import duration, file_words, link_problem, printable, unit_words
@@ -16,6 +17,7 @@ from .wording import duration, file_words, link_problem, printable, unit_words
 __metaclass__ = type
 
 DAEMON, HANDLER, PROBER = "keepalived.service", "ha-pair-notify.service", "ha-pair-prober.service"
+AGENT = active_view.UNIT
 # How many of keepalived's lines are searched.
 JOURNAL = 200
 # systemd did not answer: it says nothing of any unit.
@@ -32,8 +34,9 @@ class Look(object):
         self.parts = description["instances"]
         self.probes = {probe["name"]: probe for probe in description.get("probes", [])}
         names = {name for part in self.parts.values() for name in part.get("services", [])}
-        wanted = [DAEMON, HANDLER] + ([PROBER] if self.probes else [])
-        for name in sorted(names):
+        self.by_agent = set(active_view.names(description))
+        wanted = [DAEMON, HANDLER] + ([PROBER] if self.probes else []) + ([AGENT] if self.by_agent else [])
+        for name in sorted(names - self.by_agent):
             wanted += ["%s.service" % name, "ha-pair-track-%s.service" % name]
         self.units = machine.units(wanted)
         self.links = machine.links()
@@ -48,6 +51,7 @@ class Look(object):
         self.daemon, _dump, self.record, self.record_problem, self.instances = found
         self.services = owner.tracked_services(system, description)
         self.prober = owner.prober_view(system, description)
+        self.agent = active_view.agent_view(system, description)
         self.prober_report = owner.read_prober_report(system, description)[0] if self.probes else None
 
     def unit_problem(self, name):
@@ -58,6 +62,8 @@ class Look(object):
     def service_reason(self, name):
         """Why a service keeps its instances from serving; None when it does not."""
         state = self.services.get(name)
+        if name in self.by_agent:
+            return self._unfit_words(name) if state in ("down", HELD_DOWN) else None
         if state == "failing":
             return self._failing_words(name)
         if state != "down":
@@ -80,6 +86,29 @@ class Look(object):
         if active is None or active == "":
             cure = "see systemctl status %s %s" % (unit, tracker)
         return "%s is down: %s; %s" % (name, file_words(path, self.system.read(path)), cure)
+
+    def _unfit_words(self, name):
+        """Why this node is not fit for a service that runs on one node only."""
+        entry = self.agent["services"].get(name)
+        if entry is not None and not entry.get("fit"):
+            return self.failure_words(name, entry)
+        path = "%s/track/%s" % (self.directory, name)
+        trouble = self.unit_problem(AGENT) or "%s; systemctl restart %s" % (
+            file_words(path, self.system.read(path)),
+            AGENT,
+        )
+        return "this node does not take %s: %s" % (name, trouble)
+
+    def failure_words(self, name, entry):
+        """That a service failed here, when it is tried again, and where to look."""
+        until = entry.get("hold_down_until")
+        return "%s failed%s (%s) and is left alone%s; see journalctl -u %s" % (
+            name,
+            " on both nodes" if entry.get("failed_on_both") else " here",
+            printable(entry.get("failure") or "the agent does not say why"),
+            " for another %s" % duration(until - self.now) if until else "",
+            name,
+        )
 
     def _failing_words(self, name):
         entry = ((self.prober_report or {}).get("probes") or {}).get(name)

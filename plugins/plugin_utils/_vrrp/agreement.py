@@ -23,6 +23,7 @@ def check_together(node: str, instances: Sequence[InstanceInput], *, mail: bool,
     )
     for given, what in shared:
         _check_one_meaning(given, what, reader)
+    _check_followed_once(instances, reader)
     groups: dict[str, list[InstanceInput]] = {}
     for instance in instances:
         if instance.sync_group is not None:
@@ -52,6 +53,22 @@ def _check_one_meaning(given: Iterable[t.Any], what: str, reader: Reader) -> Non
         first = seen.setdefault(one.name, one)
         if first.options != one.options:
             reader.refuse(one.place, f"differs from {first.place}", f"give {what} the same options in every instance")
+
+
+def _check_followed_once(instances: Sequence[InstanceInput], reader: Reader) -> None:
+    """Refuse a service that two instances would pull to different nodes."""
+    seen: dict[str, InstanceInput] = {}
+    for instance in instances:
+        for service in instance.services:
+            if not service.active_standby:
+                continue
+            first = seen.setdefault(service.name, instance)
+            if first is not instance and (first.sync_group is None or first.sync_group != instance.sync_group):
+                reader.refuse(
+                    service.place,
+                    f"{service.name} runs where one instance is MASTER, and is in {first.name} already",
+                    f"leave it out here, or put {first.name} and {instance.name} into one sync_group",
+                )
 
 
 def _check_sync_group(name: str, members: Sequence[InstanceInput], reader: Reader) -> None:

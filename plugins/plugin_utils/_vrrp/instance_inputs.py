@@ -139,7 +139,11 @@ def _read_instance(
         vrid = reader.integer(f"{place}.vrid", options["vrid"], 1, 255, vrid_cure)
     vips = read_vips(place, options.get("vips"), reader)
     version = _read_version(f"{place}.vrrp_version", options.get("vrrp_version", 3), family_of(vips), reader)
-    mode = reader.choice(f"{place}.mode", options.get("mode", "preferred"), MODES, "give one of them") or "preferred"
+    services = read_services(f"{place}.services", _or_none(options, "services"), reader)
+    # A move stops a service and starts it: none without need, and none for a moment's silence.
+    lazy = any(service.active_standby for service in services)
+    usual = "sticky" if lazy else "preferred"
+    mode = reader.choice(f"{place}.mode", options.get("mode", usual), MODES, "give one of them") or usual
     preferred = _read_preferred(place, options.get("preferred"), mode, members, reader)
     multicast = None
     if options.get("multicast") is not None:
@@ -158,13 +162,13 @@ def _read_instance(
         mode=mode,
         preferred=preferred,
         priorities=_read_priorities(place, options.get("priorities"), mode, preferred, members, reader),
-        advert_interval=_read_advert_interval(place, options, version, reader),
+        advert_interval=_read_advert_interval(place, options, version, reader, lazy=lazy),
         preempt_delay=_read_preempt_delay(place, options, mode, reader),
         multicast=bool(multicast),
         sync_group=_read_sync_group(f"{place}.sync_group", options.get("sync_group"), reader),
         smtp_alert=smtp_alert,
         vips=vips,
-        services=read_services(f"{place}.services", _or_none(options, "services"), reader),
+        services=services,
         interfaces=read_interfaces(f"{place}.track_interfaces", _or_none(options, "track_interfaces"), reader),
         processes=read_processes(f"{place}.track_processes", _or_none(options, "track_processes"), reader),
         witnesses=read_witnesses(f"{place}.witnesses", _or_none(options, "witnesses"), reader),
@@ -244,8 +248,10 @@ def _read_sync_group(place: str, given: object, reader: Reader) -> str | None:
     return name
 
 
-def _read_advert_interval(place: str, options: Mapping[str, t.Any], version: int, reader: Reader) -> float:
-    default = "balanced" if version == 3 else "conservative"
+def _read_advert_interval(
+    place: str, options: Mapping[str, t.Any], version: int, reader: Reader, *, lazy: bool
+) -> float:
+    default = "balanced" if version == 3 and not lazy else "conservative"
     profile = reader.choice(f"{place}.profile", options.get("profile", default), PROFILES, "give one of them")
     interval = PROFILES[profile or default]
     if version == 2 and interval < 1:

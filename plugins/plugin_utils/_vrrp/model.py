@@ -94,9 +94,14 @@ class Probe:
 
 @dataclass(frozen=True)
 class Service:
-    """A tracked systemd service: its state file decides over FAULT. `failing_file` is the prober's, when it asks."""
+    """A tracked systemd service: its state file decides over FAULT. `failing_file` is the prober's, when it asks.
+
+    active_standby: it runs on the owner only, by ha-pair-active. Its state file says whether this node is fit to take
+    it over, and its failing file is for the agent: keepalived tracks that of other services only (`failing_tracker`).
+    """
 
     name: str
+    active_standby: bool
     tracker: str
     state_file: str
     failing_tracker: str | None
@@ -317,6 +322,7 @@ class NodeModel:
             },
             "hook": None if self.hook is None else asdict(self.hook),
             "probes": [asdict(probe) for probe in self.probes],
+            "active_standby": sorted(service.name for service in self.services if service.active_standby),
             "instances": {
                 instance.name: {
                     "vrid": instance.vrid,

@@ -16,11 +16,10 @@ from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Re
 from .values import SYMLINKS, boolean, endpoint, is_loopback, named_options, words
 
 HEALTH_KEYS = ("health_command", "health_tcp", "health_url")
+CHECK_KEYS = ("check_fall", "check_interval", "check_rise", "check_timeout")
 SERVICE_KEYS = (
-    "check_fall",
-    "check_interval",
-    "check_rise",
-    "check_timeout",
+    "active_standby",
+    *CHECK_KEYS,
     *HEALTH_KEYS,
     "probe",
     "probe_fall",
@@ -50,10 +49,14 @@ class Health:
 
 @dataclass(frozen=True)
 class ServiceInput:
-    """A tracked service as written. interval, timeout: of the check script, whose default hangs on keepalived."""
+    """A tracked service as written. interval, timeout: of the check script, whose default hangs on keepalived.
+
+    active_standby: it runs on the owner only, by ha-pair-active, which tells keepalived whether this node is fit.
+    """
 
     place: str
     name: str
+    active_standby: bool
     health: Health | None
     interval: float | None
     timeout: float | None
@@ -99,12 +102,18 @@ def _read_service(place: str, name: str, options: Mapping[str, t.Any], reader: R
     probe: bool | None = True
     if options.get("probe") is not None:
         probe = boolean(f"{place}.probe", options["probe"], reader)
+    active_standby = False
+    if options.get("active_standby") is not None:
+        active_standby = bool(boolean(f"{place}.active_standby", options["active_standby"], reader))
     health = _read_health(place, options, reader)
+    if active_standby:
+        _refuse_unasked(place, options, health, bool(probe), reader)
     if health is None and probe and options.get("probe") is not None:
         reader.refuse(f"{place}.probe", "has nothing to ask", f"give one of {', '.join(HEALTH_KEYS)}, or leave it out")
     return ServiceInput(
         place=place,
         name=name,
+        active_standby=active_standby,
         health=health,
         interval=seconds("check_interval", 0.1, "1"),
         timeout=seconds("check_timeout", 0.1, "1"),
@@ -116,6 +125,25 @@ def _read_service(place: str, name: str, options: Mapping[str, t.Any], reader: R
         probe_fall=count("probe_fall"),
         probe_rise=count("probe_rise"),
     )
+
+
+def _refuse_unasked(
+    place: str, options: Mapping[str, t.Any], health: Health | None, probe: bool, reader: Reader
+) -> None:
+    """Refuse what would never be used: beside an agent that starts and stops the service there is no check script."""
+    for key in CHECK_KEYS:
+        if options.get(key) is not None:
+            reader.refuse(
+                f"{place}.{key}",
+                "means nothing with active_standby: keepalived asks by no check script what runs on the owner only",
+                f"remove it, or give {key.replace('check_', 'probe_')} for the prober",
+            )
+    if health is not None and not probe:
+        reader.refuse(
+            f"{place}.probe",
+            "is false, and with active_standby nobody but the prober asks the service",
+            f"remove it, or leave {' and '.join(key for key in HEALTH_KEYS if options.get(key) is not None)} out",
+        )
 
 
 def _read_health(place: str, options: Mapping[str, t.Any], reader: Reader) -> Health | None:

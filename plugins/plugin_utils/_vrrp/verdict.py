@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from ipaddress import ip_address
 
+from .agents import judge_agents, state_of
+
 VERIFIED = "verified"
 DEGRADED = "degraded, one owner"
 FAILED = "failed"
@@ -56,7 +58,8 @@ class PairVerdict:
     """The verdict over a pair.
 
     `problems` says what is wrong, `degraded` what is missing, `warnings` what does not change the verdict: the pair is
-    as it should be, and something that watches over it is not.
+    as it should be, and something that watches over it is not. `agents`: what the agents of the members say of services
+    that run on one of them only.
     """
 
     members: tuple[str, ...]
@@ -66,6 +69,7 @@ class PairVerdict:
     problems: tuple[str, ...]
     degraded: tuple[str, ...] = field(default=())
     warnings: tuple[str, ...] = field(default=())
+    agents: tuple[str, ...] = field(default=())
 
     def to_dict(self) -> dict[str, t.Any]:
         """Plain data, with `text`: the verdict as lines for a person."""
@@ -78,6 +82,7 @@ class PairVerdict:
         for vip in self.vips:
             lines.append(f"  {vip.address} ({vip.instance}): owner {vip.owner or 'unclear'}")
             lines.extend(f"    {view}" for view in vip.views)
+        lines.extend(f"  {words}" for words in self.agents)
         lines.extend(f"  problem: {problem}" for problem in self.problems)
         lines.extend(f"  missing: {reason}" for reason in self.degraded)
         lines.extend(f"  warning: {warning}" for warning in self.warnings)
@@ -116,6 +121,9 @@ def judge(
         for address in addresses
     )
     problems += [f"{vip.address}: {problem}" for vip in vips for problem in vip.problems]
+    agents = judge_agents(present, list(pair["instances"]))
+    problems += agents.problems
+    degraded += agents.degraded
     result = FAILED if problems else DEGRADED if degraded else VERIFIED
     warnings = [warning for member, report in present.items() for warning in _prober_warnings(member, report)]
     warnings += [
@@ -123,7 +131,17 @@ def judge(
         for member, report in present.items()
         for name in report.get("raised", [])
     ]
-    return PairVerdict(members, result, bool(watching), vips, tuple(problems), tuple(degraded), tuple(warnings))
+    warnings += agents.warnings
+    return PairVerdict(
+        members,
+        result,
+        bool(watching),
+        vips,
+        tuple(problems),
+        tuple(degraded),
+        tuple(warnings),
+        tuple(agents.lines),
+    )
 
 
 def _dependent_observers(present: Mapping[str, Report], watching: Mapping[str, Report]) -> list[str]:
@@ -163,7 +181,7 @@ def _member_state(member: str, report: Report, instances: Sequence[str]) -> tupl
     ]
     for name in instances:
         seen = report["instances"].get(name, {})
-        state = _state(seen)
+        state = state_of(seen)
         if seen.get("agree") is False:
             wrong.append(
                 f"{member}: keepalived says {name} is {seen['daemon_state']}, the state file says {seen['file_state']}"
@@ -185,11 +203,6 @@ def _prober_warnings(member: str, report: Report) -> list[str]:
             says = "is failing" if probe["failing"] else "is not known to be well"
             warnings.append(f"{member}: {name} {says}: {probe['problem'] or 'the reason is not known'}")
     return warnings
-
-
-def _state(instance: Mapping[str, t.Any]) -> str | None:
-    """keepalived's own word where it could be had, else the state file's."""
-    return instance.get("daemon_state") or instance.get("file_state")
 
 
 def _judge_vip(
@@ -250,7 +263,7 @@ def _kernel(address: str, present: Mapping[str, Report], problems: list[str]) ->
 def _keepalived(instance: str, present: Mapping[str, Report]) -> View:
     owners, witnesses = [], []
     for member, report in present.items():
-        state = _state(report["instances"].get(instance, {}))
+        state = state_of(report["instances"].get(instance, {}))
         if state == "MASTER":
             owners.append(member)
         witnesses.append(f"{member} {state or 'unknown'}")

@@ -33,6 +33,8 @@ from .tracking_inputs import ProcessInput, WitnessInput
 
 FAILING_DIRECTORY = f"{STATE_DIRECTORY}/failing"
 RAISE_DIRECTORY = f"{STATE_DIRECTORY}/raise"
+ACTIVE_DIRECTORY = f"{STATE_DIRECTORY}/active"
+"""Where ha-pair-active says of each of its services whether it is ready here."""
 
 
 FILE_CHECK_TIMEOUT = 5.0
@@ -155,13 +157,18 @@ def _check_identifiers(node: str, option: str, names: Iterable[str], what: str, 
 
 def _service(given: ServiceInput, capable: Capabilities, reader: Reader) -> Service:
     identifier = _identifier(given.name)
+    check = None
+    if given.health is not None and not given.active_standby:
+        check = _check(given, given.health, identifier, capable, reader)
     return Service(
         name=given.name,
+        active_standby=given.active_standby,
         tracker=f"service_{identifier}",
         state_file=f"{STATE_DIRECTORY}/track/{given.name}",
-        failing_tracker=f"failing_{identifier}" if given.probe else None,
+        # What does not answer any more, the agent ends: it is to judge that, and not keepalived on its own.
+        failing_tracker=f"failing_{identifier}" if given.probe and not given.active_standby else None,
         failing_file=f"{FAILING_DIRECTORY}/{given.name}" if given.probe else None,
-        check=None if given.health is None else _check(given, given.health, identifier, capable, reader),
+        check=check,
     )
 
 
@@ -243,7 +250,7 @@ def _service_probe(given: ServiceInput) -> Probe | None:
         fall=given.probe_fall,
         rise=given.probe_rise,
         state_file=f"{FAILING_DIRECTORY}/{given.name}",
-        gate=f"{STATE_DIRECTORY}/track/{given.name}",
+        gate=f"{ACTIVE_DIRECTORY if given.active_standby else f'{STATE_DIRECTORY}/track'}/{given.name}",
     )
 
 

@@ -15,16 +15,17 @@ __metaclass__ = type
 STEP = 0.05
 NAME = "fetcher"
 SECRET = "not-to-be-seen-at-all"
+SECRETS = json.dumps({"channel": SECRET, "witness": SECRET})
 
 
 def arbiter(kind, first, **changed):
     """The arbiter's part of the settings."""
     given = {
         "none": {},
-        "peer": {"address": "peer", "port": 1, "secret": SECRET, "first": first, "lease": 15, "timeout": 12},
-        "witness": {"address": "witness", "port": 1, "secret": SECRET, "pair": "web", "lease": 15},
+        "peer": {"address": "peer", "port": 1, "first": first, "lease": 15, "timeout": 12},
+        "witness": {"address": "witness", "port": 1, "pair": "web", "lease": 15},
         "command": {
-            "address": "peer", "port": 1, "secret": SECRET, "first": first, "lease": 15, "timeout": 2,
+            "address": "peer", "port": 1, "first": first, "lease": 15, "timeout": 2,
             "argv": ["/bin/fence"], "command_timeout": 5,
         },
     }[kind]
@@ -45,10 +46,10 @@ def settings(node, kind, stop_timeout=4, **changed):
         "schema": 1,
         "node": node,
         "watchdog": 3,
-        "listen": {"address": "own", "port": 1, "secret": SECRET},
+        "listen": {"address": "own", "port": 1},
         "services": {NAME: entry},
     }
-    return active_settings.read_settings(json.dumps(given))
+    return active_settings.read_settings(json.dumps(given), SECRETS)
 
 
 class Clock(object):

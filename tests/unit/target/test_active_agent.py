@@ -15,7 +15,7 @@ import threading
 import time
 import unittest
 
-from active_simulation import NAME, SECRET, Pair, arbiter, settings
+from active_simulation import NAME, SECRET, SECRETS, Pair, arbiter, settings
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node import (
     active,
     active_arbiters,
@@ -32,42 +32,45 @@ from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import
 __metaclass__ = type
 
 FILE = "/etc/keepalived/ha-pair-active.json"
+SECRETS_FILE = "/etc/keepalived/ha-pair-active.secrets.json"
 
 
 def given(entry=None, **changed):
     """The text of settings with one service."""
     service = {"instance": "web", "track_file": "/track"}
     service.update(entry or {})
-    listen = {"address": "192.0.2.1", "port": 7411, "secret": SECRET}
+    listen = {"address": "192.0.2.1", "port": 7411}
     return json.dumps(dict({"schema": 1, "node": "node-a", "listen": listen, "services": {NAME: service}}, **changed))
 
 
 class SettingsTest(unittest.TestCase):
-    def refuses(self, text, words):
+    def refuses(self, text, words, secrets=SECRETS, path=FILE):
         with self.assertRaises(NodeError) as caught:
-            read_settings(text)
-        self.assertEqual(str(caught.exception), "%s: %s" % (FILE, words))
-        self.assertNotIn(SECRET, str(caught.exception))
+            read_settings(text, secrets)
+        self.assertEqual(str(caught.exception), "%s: %s" % (path, words))
+        self.assertNotIn("not-to-be", str(caught.exception))
 
     def test_fills_in_what_is_not_said(self):
-        found = read_settings(given())
+        found = read_settings(given(), SECRETS)
         self.assertEqual(found["watchdog"], 3.0)
         entry = found["services"][NAME]
         self.assertEqual(
             [entry[key] for key in ("confirm", "blind", "start_timeout", "stop_timeout", "restarts")],
             [1.0, 2.0, 60.0, 10.0, 2],
         )
-        self.assertEqual((entry["ready"]["kind"], entry["arbiter"]["kind"]), ("systemd", "none"))
+        self.assertEqual(entry["ready"], {"kind": "systemd", "target": None, "interval": 0.2})
+        self.assertEqual(entry["arbiter"]["kind"], "none")
 
     def test_takes_numbers_that_are_text(self):
-        entry = read_settings(given({"stop_timeout": "4.5", "arbiter": dict(arbiter("peer", True), port="7411")}))
+        arguments = {"stop_timeout": "4.5", "arbiter": dict(arbiter("peer", True), port="7411")}
+        entry = read_settings(given(arguments), SECRETS)
         self.assertEqual(entry["services"][NAME]["stop_timeout"], 4.5)
         self.assertEqual(entry["services"][NAME]["arbiter"]["port"], 7411)
 
     def test_each_arbiter_has_its_defaults(self):
         for kind, expected in (("peer", 21.0), ("witness", 21.0), ("command", 21.0)):
             words = {key: value for key, value in arbiter(kind, True).items() if key not in ("lease", "timeout")}
-            found = read_settings(given({"arbiter": words}))["services"][NAME]["arbiter"]
+            found = read_settings(given({"arbiter": words}), SECRETS)["services"][NAME]["arbiter"]
             self.assertEqual((found["kind"], found["lease"]), (kind, expected))
             if kind != "witness":
                 self.assertEqual(found["timeout"], 16.0)
@@ -91,6 +94,11 @@ class SettingsTest(unittest.TestCase):
             ({"ready": {"kind": "http"}}, "ready: target is missing; run the role again that wrote it"),
             ({"ready": {"kind": "command", "target": "true"}},
              "ready is no list of words; give a program by its absolute path, and its arguments"),
+            ({"ready": {"kind": "systemd", "interval": 0.01}},
+             "ready: interval 0.01 is not a number in 0.05..60; give one that is"),
+            ({"start_timeout": 3, "ready": {"kind": "file", "target": "/ready", "interval": 5}},
+             "start_timeout 3 s is shorter than the interval of ready, 5 s; give a longer start_timeout, or a shorter "
+             "interval"),
             ({"arbiter": {"kind": "luck"}},
              "arbiter: kind luck is not one of none, peer, witness, command; give one of them"),
         ):
@@ -108,8 +116,6 @@ class SettingsTest(unittest.TestCase):
                 "timeout 15 s is shorter than a peer may take that stops by itself; give at least 16, or a shorter "
                 "stop_timeout",
             ),
-            (arbiter("peer", True, timeout=16, secret="short"),
-             "the secret is shorter than 16 characters; give a longer one"),
             (arbiter("peer", True, timeout=16, port=0), "port 0 is not a number in 1..65535; give one that is"),
             (arbiter("command", True, argv=["fence"]), "argv: fence is no absolute path; give one"),
             (arbiter("command", True, argv="fence"),
@@ -121,11 +127,44 @@ class SettingsTest(unittest.TestCase):
             place + "listen is missing, so the peer cannot ask this node; run the role again that wrote it",
         )
 
-    def test_refuses_settings_that_others_may_read(self):
+    def test_secrets_are_needed_where_something_uses_them(self):
+        found = read_settings(given(listen=None), None)
+        self.assertIsNone(found["listen"])
+        found = read_settings(given({"arbiter": arbiter("witness", True, lease=30)}, listen=None),
+                              json.dumps({"witness": "the-witness-has-this"}))
+        self.assertEqual(found["services"][NAME]["arbiter"]["secret"], b"the-witness-has-this")
+        secrets = json.dumps({"channel": "the-channel-has-this", "witness": "the-witness-has-this"})
+        found = read_settings(given({"arbiter": arbiter("peer", True, timeout=16)}), secrets)
+        self.assertEqual(found["services"][NAME]["arbiter"]["secret"], b"the-channel-has-this")
+        self.assertEqual(found["listen"]["secret"], b"the-channel-has-this")
+
+    def test_refuses_secrets_that_are_missing_or_short_and_never_shows_one(self):
+        cure = "run the role again that wrote it"
+        place = FILE + ": service fetcher: arbiter"
+        witness = given({"arbiter": arbiter("witness", True, lease=30)}, listen=None)
+        for text, secrets, words in (
+            (given(), None, "channel is missing, and %s: listen needs it; %s" % (FILE, cure)),
+            (given(), '{"witness": "not-to-be-seen-at-all"}',
+             "channel is missing, and %s: listen needs it; %s" % (FILE, cure)),
+            (given({"arbiter": arbiter("peer", True, timeout=16)}), "{}",
+             "channel is missing, and %s needs it; %s" % (place, cure)),
+            (witness, '{"channel": "not-to-be-seen-at-all"}',
+             "witness is missing, and %s needs it; %s" % (place, cure)),
+            (witness, '{"witness": ["not-to-be-seen-at-all"]}',
+             "witness is missing, and %s needs it; %s" % (place, cure)),
+            (witness, '{"witness": "not-to-be-seen"}', "witness is shorter than 16 characters; give a longer one"),
+            (given(), '{"channel": "not-to-be-seen"}', "channel is shorter than 16 characters; give a longer one"),
+            (given(), '{"channel": "not-to-be-seen-at-all"', "is no readable JSON object; " + cure),
+            (given(listen=None), '["not-to-be-seen-at-all"]', "is no readable JSON object; " + cure),
+        ):
+            self.refuses(text, words, secrets, SECRETS_FILE)
+
+    def test_refuses_secrets_that_others_may_read(self):
         descriptor, path = tempfile.mkstemp()
         os.close(descriptor)
         self.addCleanup(os.unlink, path)
         active.refuse_readable(path)
+        active.refuse_readable(path + ".not-there")
         os.chmod(path, 0o640)
         with self.assertRaises(NodeError) as caught:
             active.refuse_readable(path)
@@ -241,7 +280,7 @@ class WorldTest(unittest.TestCase):
         self.addCleanup(setattr, active, "STATE_DIRECTORY", self.before)
         self.failing = self.path("failing")
         entry = {"track_file": self.path("track"), "failing_file": self.failing}
-        self.settings = read_settings(given(entry, listen={"address": "127.0.0.1", "port": 1, "secret": SECRET}))
+        self.settings = read_settings(given(entry, listen={"address": "127.0.0.1", "port": 1}), SECRETS)
         self.world = active.World(self.settings)
         self.said = []
         self.world.say = self.said.append
@@ -306,6 +345,9 @@ class WorldTest(unittest.TestCase):
         report = json.loads(self.read("active.json"))
         self.assertEqual(report["services"][NAME]["phase"], "standby")
         self.assertIn("written_at", report)
+        # Whose it is, for those who read it when the agent is gone.
+        self.assertEqual((report["pid"], report["boot_id"]), (os.getpid(), active.System.boot_id()))
+        self.assertEqual(report["started"], active.System().process(os.getpid())["starttime"])
 
     def test_says_that_its_port_is_taken(self):
         taken = socket.socket()
@@ -538,11 +580,13 @@ class ReadyTest(unittest.TestCase):
             def ask(self, _timeout):
                 return problems.pop(0)
 
-        readiness = active_ready.Readiness(Asker(), turns.append)
+        waited = []
+        readiness = active_ready.Readiness(Asker(), 0.7, turns.append)
         self.assertIsNone(readiness.ready)
         readiness.begin()
-        readiness._run["over"].wait = lambda _seconds: None
+        readiness._run["over"].wait = waited.append
         turns.pop()()
+        self.assertEqual(waited, [0.7, 0.7])
         self.assertTrue(readiness.ready)
         readiness.begin()
         self.assertIsNone(readiness.ready)
@@ -551,7 +595,7 @@ class ReadyTest(unittest.TestCase):
         self.assertIsNone(readiness.ready)
 
     def test_says_why_it_cannot_ask(self):
-        readiness = active_ready.Readiness(probes.Unable("no program"), lambda run: None)
+        readiness = active_ready.Readiness(probes.Unable("no program"), 0.1, lambda run: None)
         readiness.begin()
         run = readiness._run
         thread = threading.Thread(target=readiness._ask, args=(run,))

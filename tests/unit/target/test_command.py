@@ -183,6 +183,9 @@ class World(object):
             entry["addresses"].append({"address": address, "prefix": prefix})
         return found
 
+    def process(self, pid):
+        return {"starttime": 77} if pid == 900 else None
+
     # Machine
 
     def is_root(self):
@@ -248,6 +251,147 @@ class HealthyTest(unittest.TestCase):
         report = collect(world)
         self.assertEqual((report["well"], report["prober"]["configured"], report["warnings"]), (True, False, []))
         self.assertTrue(command.status_lines(report))
+
+
+class AgentTest(unittest.TestCase):
+    """A service that runs on one node of the pair only."""
+
+    PROMISE = "the peer: never two while the nodes hear each other"
+
+    def world(self, word="MASTER", fit=True, **changed):
+        world = World(word)
+        world.part["active_standby"] = ["fetcher"]
+        world.web()["services"] = ["nginx", "fetcher"]
+        arbiter = {"kind": "peer", "promise": self.PROMISE, "says": "granted", "why": "", "problem": None}
+        entry = {
+            "instance": "web", "vrrp": word, "phase": "active" if word == "MASTER" else "standby", "why": "is ready",
+            "ready": word == "MASTER", "fit": fit, "arbiter": arbiter, "hold_down_until": None, "failure": None,
+            "failed_on_both": False,
+        }
+        report = {"schema": 1, "boot_id": "boot-1", "pid": 900, "started": 77, "services": {}}
+        report["services"]["fetcher"] = dict(entry, **changed)
+        world.files[ROOT + "/active.json"] = json.dumps(report)
+        world.files[ROOT + "/track/fetcher"] = "1\n" if fit else "0\n"
+        return world
+
+    def failed(self, word, **changed):
+        return self.world(
+            word, False, phase="hold-down", why="crashed", hold_down_until=1025, failure="was not ready within 60 s",
+            **changed
+        )
+
+    def test_runs_on_the_owner_and_not_on_the_standby_and_both_is_well(self):
+        for word, phase in (("MASTER", "active"), ("BACKUP", "standby")):
+            report = collect(self.world(word))
+            self.assertTrue(report["well"])
+            self.assertEqual([report[key] for key in ("problems", "warnings", "notes")], [[], [], []])
+            self.assertEqual(report["instances"]["web"]["services"], {"nginx": "up", "fetcher": phase})
+
+    def test_shows_what_the_agent_and_its_arbiter_say(self):
+        text = command.status_lines(collect(self.world()))
+        self.assertIn("  agent       fetcher is active: is ready", text)
+        self.assertIn("  arbiter     " + self.PROMISE, text)
+        self.assertIn("agent       runs", text)
+
+    def test_a_service_that_is_left_alone_is_why_this_node_cannot_take_over(self):
+        report = collect(self.failed("FAULT"))
+        self.assertFalse(report["well"])
+        self.assertEqual(
+            report["instances"]["web"]["reasons"],
+            ["fetcher failed here (was not ready within 60 s) and is left alone for another 25 s; "
+             "see journalctl -u fetcher"],
+        )
+        lines = " ".join(" ".join(command.status_lines(report)).split())
+        until = command.moment(1025)
+        self.assertIn("fetcher is hold-down: crashed; left alone until %s, for another 25 s" % until, lines)
+
+    def test_a_failure_on_both_nodes(self):
+        report = collect(self.failed("FAULT", failed_on_both=True))
+        self.assertEqual(
+            report["instances"]["web"]["reasons"],
+            ["fetcher failed on both nodes (was not ready within 60 s) and is left alone for another 25 s; "
+             "see journalctl -u fetcher"],
+        )
+        self.assertIn("failed on both nodes", "\n".join(command.status_lines(report)))
+
+    def test_a_failure_that_keepalived_did_not_notice_is_a_problem(self):
+        report = collect(self.failed("BACKUP"))
+        self.assertFalse(report["well"])
+        self.assertIn("keepalived says BACKUP although fetcher failed here (was not ready within 60 s) and is left "
+                      "alone for another 25 s", report["instances"]["web"]["problems"][0])
+        world = self.failed(None)
+        self.assertEqual(
+            collect(world)["instances"]["web"]["problems"],
+            ["fetcher failed here (was not ready within 60 s) and is left alone for another 25 s; "
+             "see journalctl -u fetcher"],
+        )
+
+    def test_a_start_is_a_warning_and_nothing_more(self):
+        report = collect(self.world(phase="starting", why="is not ready yet"))
+        self.assertTrue(report["well"])
+        self.assertEqual(report["warnings"], ["fetcher is starting here: is not ready yet"])
+
+    def test_an_owner_without_its_service_is_not_well(self):
+        words = "this node is MASTER, and fetcher is waiting here: the witness lent it to node-b; "
+        cure = "see journalctl -u ha-pair-active.service"
+        world = self.world(phase="waiting", why="the witness lent it to node-b")
+        report = collect(world)
+        self.assertEqual((report["well"], report["instances"]["web"]["problems"]), (False, [words + cure]))
+        # Just after a change of state it is on its way.
+        world.clock_now, world.written_at = 703.0, 702.0
+        report = collect(world)
+        self.assertEqual(report["instances"]["web"]["problems"], [])
+        self.assertIn(words + cure, report["warnings"])
+
+    def test_a_standby_that_runs_it_is_not_well(self):
+        report = collect(self.world("BACKUP", phase="active"))
+        self.assertEqual(
+            report["instances"]["web"]["problems"],
+            ["this node is BACKUP, and fetcher is active here: is ready; see journalctl -u ha-pair-active.service"],
+        )
+        self.assertTrue(collect(self.world("BACKUP", phase="stopping"))["well"])
+
+    def test_an_arbiter_that_cannot_be_reached_is_a_warning(self):
+        arbiter = {"kind": "peer", "promise": self.PROMISE, "problem": "192.0.2.12: port 7411: connection refused"}
+        report = collect(self.world("BACKUP", arbiter=arbiter))
+        self.assertTrue(report["well"])
+        self.assertEqual(
+            report["warnings"], ["the arbiter of fetcher: 192.0.2.12: port 7411: connection refused"]
+        )
+
+    def test_an_agent_that_is_gone_is_a_problem_and_its_report_is_called_stale(self):
+        world = self.world("BACKUP")
+        world.files[ROOT + "/active.json"] = world.files[ROOT + "/active.json"].replace("900", "901")
+        report = collect(world)
+        self.assertFalse(report["well"])
+        stale = "fetcher cannot run here: /run/keepalived/ha-pair/active.json: is stale: of an agent that is gone "
+        self.assertEqual(
+            report["problems"], [stale + "(process 901); see that ha-pair-active.service runs"]
+        )
+        self.assertEqual(report["instances"]["web"]["services"]["fetcher"], "unknown")
+        lines = command.status_lines(report)
+        self.assertIn("agent       does not run, or does not report", lines)
+        world.unit("ha-pair-active.service", KILLED)
+        self.assertEqual(
+            collect(world)["problems"],
+            [stale + "(process 901): ha-pair-active.service was killed by SIGKILL 1 min ago; systemctl start "
+             "ha-pair-active.service, journalctl -u ha-pair-active.service tells more"],
+        )
+
+    def test_a_node_that_was_never_told_that_it_is_fit(self):
+        world = self.world("FAULT", phase="standby")
+        del world.files[ROOT + "/track/fetcher"]
+        self.assertEqual(
+            web(world)["reasons"],
+            ["this node does not take fetcher: /run/keepalived/ha-pair/track/fetcher is not there; systemctl restart "
+             "ha-pair-active.service"],
+        )
+        world.unit("ha-pair-active.service", STOPPED)
+        self.assertEqual(
+            web(world)["reasons"],
+            ["this node does not take fetcher: ha-pair-active.service was stopped in good order 1 min ago; systemctl "
+             "start ha-pair-active.service"],
+        )
 
 
 class ReasonsTest(unittest.TestCase):

@@ -1206,7 +1206,12 @@ class DirectoryTest(HandlerCase):
     def test_a_node_without_probes_needs_none(self):
         self.handler()
         self.assertFalse(os.path.isdir(os.path.join(self.directory, "failing")))
+        self.assertFalse(os.path.isdir(os.path.join(self.directory, "active")))
 
+    def test_the_directory_of_services_that_run_on_one_node_is_kept(self):
+        self.world.part["active_standby"] = ["fetcher"]
+        self.handler()
+        self.assertTrue(os.path.isdir(os.path.join(self.directory, "active")))
 
     def test_the_directory_of_the_files_that_raise_is_kept(self):
         self.world.part["instances"]["web"]["raise_file"] = os.path.join(self.directory, "raise", "web")

@@ -75,6 +75,9 @@ class Machine(object):
     def boot_id(self):
         return "boot-1"
 
+    def process(self, pid):
+        return {"starttime": 77} if pid == 900 else None
+
     def node_name(self):
         return "node-a"
 
@@ -415,6 +418,72 @@ class ServicesTest(unittest.TestCase):
         ]
         for files, expected in table:
             self.assertEqual(self.services(**files), expected)
+
+
+PARTED = dict(PROBED, active_standby=["fetcher"], instances={"web": {"vips": [], "services": ["api", "fetcher"]}})
+AGENT_REPORT = "/run/pair/active.json"
+
+
+def agent_report(boot_id="boot-1", pid=900, started=77, services=None, **changed):
+    entry = {"phase": "active", "why": "is ready", "fit": True}
+    report = {"schema": 1, "boot_id": boot_id, "pid": pid, "started": started, "node": "node-a"}
+    return json.dumps(dict(report, services={"fetcher": dict(entry, **changed)} if services is None else services))
+
+
+class AgentTest(unittest.TestCase):
+    def seen(self, text, part=PARTED, **files):
+        machine = Machine(part=part)
+        machine.files = {AGENT_REPORT: text}
+        machine.files.update({"/run/pair/" + name.replace("__", "/"): text for name, text in files.items()})
+        report = observe(machine)
+        return report["agent"], report["services"]
+
+    def test_without_such_a_service_there_is_nothing_to_miss(self):
+        quiet = {"running": False, "problem": None, "services": {}}
+        for part in (DESCRIPTION, dict(PROBED, active_standby=[])):
+            self.assertEqual(self.seen(None, part)[0], quiet)
+
+    def test_what_it_says(self):
+        agent, services = self.seen(agent_report(), track__fetcher="1\n", track__api="1\n")
+        self.assertEqual((agent["running"], agent["problem"]), (True, None))
+        self.assertEqual(agent["services"]["fetcher"]["why"], "is ready")
+        self.assertEqual(services, {"api": "up", "fetcher": "active"})
+
+    def test_a_service_that_does_not_run_here_is_well(self):
+        self.assertEqual(self.seen(agent_report(phase="standby"), track__fetcher="1\n")[1]["fetcher"], "standby")
+
+    def test_a_node_that_is_not_fit(self):
+        self.assertEqual(self.seen(agent_report(phase="hold-down", fit=False), track__fetcher="0\n")[1]["fetcher"],
+                         "hold-down")
+        # keepalived goes by the file.
+        for text in (None, "0\n", ""):
+            self.assertEqual(self.seen(agent_report(), track__fetcher=text)[1]["fetcher"], "down")
+
+    def test_a_report_that_says_nothing_of_now(self):
+        cure = "; see that ha-pair-active.service runs"
+        again = ": is not a report of schema 1; systemctl restart ha-pair-active.service"
+        gone = ": is stale: of an agent that is gone (process %d)" + cure
+        for text, words in (
+            (None, ": is not there" + cure),
+            ("", again),
+            ("[]", again),
+            ('{"schema": 2, "services": {}}', again),
+            ('{"schema": 1, "services": []}', again),
+            ('{"schema": 1, "boot_id": "boot-1", "services": {}}', again),
+            (agent_report(services={"fetcher": "active"}), again),
+            (agent_report(boot_id="boot-0"), ": is stale: of an earlier boot" + cure),
+            (agent_report(pid=901), gone % 901),
+            (agent_report(started=76), gone % 900),
+        ):
+            agent, services = self.seen(text, track__fetcher="1\n")
+            self.assertEqual((agent["running"], agent["problem"]), (False, AGENT_REPORT + words))
+            self.assertEqual((agent["services"], services["fetcher"]), ({"fetcher": None}, "unknown"))
+
+    def test_an_agent_that_was_not_told_of_a_service(self):
+        agent = self.seen(agent_report(services={}))[0]
+        words = "ha-pair-active.service: does not have fetcher; run the role java_service again"
+        self.assertEqual(agent["problem"], words)
+        self.assertTrue(agent["running"])
 
 
 class RaisedTest(unittest.TestCase):

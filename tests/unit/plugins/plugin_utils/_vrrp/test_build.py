@@ -187,6 +187,7 @@ class TestServices:
             "keepalived": {"ordered_events": True, "restores_addresses": True, "raise_noticed_after": 0.0},
             "hook": None,
             "probes": [],
+            "active_standby": [],
         }
 
 

@@ -9,6 +9,7 @@ import typing as t
 
 import pytest
 
+STATE = "/usr/libexec/keepalived/ha-pair-state"
 GATEWAY = {"gateway": {"ping": "192.0.2.1"}}
 
 
@@ -73,6 +74,84 @@ class TestProbes:
         options = {"health_tcp": "127.0.0.1:1", "probe_interval": "0.5", "probe_timeout": 1, "probe_fall": 3}
         (probe,) = pair.model({"services": {"app": options}}).probes
         assert (probe.interval, probe.timeout, probe.fall, probe.rise) == (0.5, 1.0, 3, 2)
+
+
+class TestActiveStandby:
+    FETCHER: t.ClassVar = {"fetcher": {"active_standby": True, "health_url": "http://127.0.0.1:8080/"}}
+
+    def test_keepalived_reads_only_whether_the_node_is_fit(self, pair: t.Any) -> None:
+        model = pair.model({"services": self.FETCHER})
+        (service,) = model.services
+        assert (service.check, service.failing_tracker) == (None, None)
+        assert service.failing_file == "/run/keepalived/ha-pair/failing/fetcher"
+        assert [(file.tracker, file.file) for file in model.track_files] == [
+            ("service_fetcher", "/run/keepalived/ha-pair/track/fetcher"),
+            ("raise_web", "/run/keepalived/ha-pair/raise/web"),
+        ]
+        assert model.instances[0].tracking.scripts == []
+
+    def test_the_prober_asks_while_it_is_ready_here(self, pair: t.Any) -> None:
+        (probe,) = pair.model({"services": self.FETCHER}).probes
+        assert probe.gate == "/run/keepalived/ha-pair/active/fetcher"
+        assert probe.state_file == "/run/keepalived/ha-pair/failing/fetcher"
+
+    def test_the_node_is_told_which_they_are(self, pair: t.Any) -> None:
+        services = {"nginx": {}, "zeta": {"active_standby": True}, **self.FETCHER}
+        model = pair.model({"services": services})
+        assert model.description()["active_standby"] == ["fetcher", "zeta"]
+        assert [probe.name for probe in model.probes] == ["fetcher"]
+
+    def test_it_moves_rarely_unless_the_user_says_otherwise(self, pair: t.Any) -> None:
+        instance = pair.instance({"services": self.FETCHER})
+        assert (instance.mode, instance.advert_interval, instance.preempt_delay) == ("sticky", 1.0, 0.0)
+        assert [pair.instance({"services": self.FETCHER}, node).priority for node in ("node-a", "node-b")] == [250, 250]
+        given = pair.instance({"services": self.FETCHER, "mode": "preferred", "profile": "balanced"})
+        assert (given.mode, given.preferred, given.advert_interval) == ("preferred", "node-a", 0.25)
+        no = pair.instance({"services": {"fetcher": {"active_standby": False}}})
+        assert (no.mode, no.advert_interval) == ("preferred", 0.25)
+
+    def test_an_old_keepalived_reads_the_file_by_a_script_and_checks_nothing_else(self, pair: t.Any) -> None:
+        model = pair.model({"services": self.FETCHER}, version="1.3.5")
+        assert [(check.name, check.command, check.rise) for check in model.file_checks] == [
+            ("service_fetcher", f"{STATE} one /run/keepalived/ha-pair/track/fetcher", 1),
+            ("raise_web", f"{STATE} one /run/keepalived/ha-pair/raise/web", 1),
+        ]
+        assert model.instances[0].tracking.scripts == ["service_fetcher", "raise_web"]
+        assert [probe.gate for probe in model.probes] == ["/run/keepalived/ha-pair/active/fetcher"]
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"active_standby": "perhaps"}, "fetcher.active_standby: 'perhaps' is not a boolean; give true or false"),
+            (
+                {"active_standby": True, "check_fall": 2},
+                "fetcher.check_fall: means nothing with active_standby: keepalived asks by no check script what runs "
+                "on the owner only; remove it, or give probe_fall for the prober",
+            ),
+            (
+                {"active_standby": True, "health_tcp": "127.0.0.1:1", "probe": False},
+                "fetcher.probe: is false, and with active_standby nobody but the prober asks the service; remove it, "
+                "or leave health_tcp out",
+            ),
+        ],
+    )
+    def test_refuses(self, pair: t.Any, options: dict[str, t.Any], message: str) -> None:
+        assert message in pair.refusal({"services": {"fetcher": options}})
+
+    def test_refuses_a_preferred_node_of_what_is_sticky_by_default(self, pair: t.Any) -> None:
+        assert "web.preferred: has no meaning in mode 'sticky'; remove it, or take mode 'preferred'" in pair.refusal(
+            {"services": self.FETCHER, "preferred": "node-b"}
+        )
+
+    def test_refuses_two_instances_that_would_pull_it_apart(self, pair: t.Any) -> None:
+        mail = {"vrid": 52, "vips": ["192.0.2.20"], "services": self.FETCHER}
+        assert (
+            "mail.services.fetcher: fetcher runs where one instance is MASTER, and is in web already; leave it out "
+            "here, or put web and mail into one sync_group" in pair.refusal({"services": self.FETCHER}, mail=mail)
+        )
+        group = {"sync_group": "both"}
+        model = pair.model({"services": self.FETCHER, **group}, mail={**mail, **group})
+        assert [instance.services for instance in model.instances] == [["fetcher"], ["fetcher"]]
 
 
 @pytest.mark.parametrize(
