@@ -19,7 +19,7 @@ import select
 import signal
 import stat
 
-from . import active_arbiters, active_core, service
+from . import active_arbiters, active_core, active_report, service
 from .active_core import GAP, KILL, START
 from .active_fence import Fence
 from .active_ready import Readiness, make_asker
@@ -33,7 +33,6 @@ from .system import STATE_DIRECTORY, Command, System, read_text, write_atomicall
 
 __metaclass__ = type
 
-REPORT = "active.json"
 TICK = 0.1
 # How often a file that others read is looked at, whether it still says what it is to (s).
 KEEP_INTERVAL = 1.0
@@ -212,9 +211,9 @@ class World(object):
         self._settings, self._system = settings, System()
         self.say, self.now, self.epoch = service.log, boottime, self._system.now
         self._boot_id, self._lines, self._listener = self._system.boot_id(), [], None
-        # By these a reader knows whether whoever wrote a report still runs.
-        own = self._system.process(os.getpid())
-        self._whose = {"boot_id": self._boot_id, "pid": os.getpid(), "started": own["starttime"] if own else None}
+        self._reported = active_report.parse(
+            read_text(os.path.join(STATE_DIRECTORY, active_report.REPORT)), self._boot_id
+        )
         self._record, self._stamp = None, None
         services = settings["services"]
         units = {
@@ -330,8 +329,19 @@ class World(object):
             self._write(path, wanted)
 
     def publish(self, report):
-        text = json.dumps(dict(report, written_at=self.epoch(), **self._whose), indent=1, sort_keys=True) + "\n"
-        self._write(os.path.join(STATE_DIRECTORY, REPORT), text)
+        now, pid = self.epoch(), os.getpid()
+        services = active_report.note_runs(self._reported, report["services"], now)
+        # By boot and process others see whether it still holds.
+        self._reported = dict(
+            report,
+            services=services,
+            written_at=now,
+            boot_id=self._boot_id,
+            pid=pid,
+            started=active_report.process_start(pid),
+        )
+        text = json.dumps(self._reported, indent=1, sort_keys=True) + "\n"
+        self._write(os.path.join(STATE_DIRECTORY, active_report.REPORT), text)
         phases = ["%s %s" % (name, report["services"][name]["phase"]) for name in sorted(report["services"])]
         service.tell("STATUS=%s" % ", ".join(phases))
 

@@ -5,6 +5,8 @@
 
     ha-pair-sync [NAME ...]        a round of each directory, or of these
     ha-pair-sync --begin           this node becomes the source, before anything here writes
+    ha-pair-sync --last            a last round, of a few seconds at most, once nothing here writes any more
+    ha-pair-sync --ask             what the peer says; changes nothing
     ha-pair-sync --resolve NAME    a person has looked at what a split left; files may be deleted again
     ha-pair-sync --adopt NAME      files here win though the peer has a history and this node has none
 
@@ -23,12 +25,14 @@ import tempfile
 import time
 
 from . import sync_marker
+from .boot_clock import boottime
 from .errors import NodeError
-from .journal import INFO, NOTICE, Journal
+from .journal import NOTICE, Journal
 from .service import log
 from .sync_marker import CONFLICT, FIRST, MIRROR, RefusedError
 from .sync_receive import ASK, COMMIT, PROGRAM
 from .sync_settings import PARTIAL, Node, end, mount_of, read_settings, rsync_version, stamp, tells_nanoseconds
+from .system import run_command
 
 __metaclass__ = type
 
@@ -36,9 +40,15 @@ TICK = 0.1
 CONNECT_TIMEOUT = 5
 # For how long both nodes may be owner when one takes over from the other as planned (s).
 GRACE = 1.0
+# For how long a start waits until this node knows that it is owner, and until nobody writes here any more (s).
+BEGIN = 5.0
+# How long the last round may take: somebody waits for its end (s).
+LAST = 3.0
+# For how long whoever names a directory waits until another round of it has ended (s).
+BUSY_WAIT = 60.0
 # How many names of files a report tells; it tells the count of all.
 TOLD = 100
-COMPLETE, REFUSED, FAILED, IDLE = "complete", "refused", "failed", "not owner"
+COMPLETE, REFUSED, FAILED, IDLE, BUSY = "complete", "refused", "failed", "not owner", "another round runs"
 # rsync: files went away while it ran. That is what files of a running service do.
 _VANISHED = 24
 
@@ -49,10 +59,12 @@ def ssh(settings):
         "BatchMode": "yes",
         "ConnectTimeout": CONNECT_TIMEOUT,
         "ControlPath": "none",
+        "GlobalKnownHostsFile": "/dev/null",
         "IdentitiesOnly": "yes",
         "ServerAliveCountMax": 2,
         "ServerAliveInterval": 5,
         "StrictHostKeyChecking": "yes",
+        "UpdateHostKeys": "no",
         "UserKnownHostsFile": settings["known_hosts"],
     }
     words = ["ssh", "-F", "/dev/null", "-T", "-p", str(settings["port"]), "-i", settings["key"]]
@@ -89,10 +101,14 @@ def read_changes(text):
 
 
 class Round(object):
-    """One round of one directory. `remote`: the words that reach the peer's forced command."""
+    """One round of one directory. `remote`: the words that reach the peer's forced command.
 
-    def __init__(self, node, name, remote, rsync="rsync"):
+    `wait`: for how long it waits for another round to end (s). `until`: when it ends, through or not (boottime).
+    """
+
+    def __init__(self, node, name, remote, rsync="rsync", wait=0.0, until=None):
         self._node, self._name, self._remote, self._rsync = node, name, remote, rsync
+        self._wait, self._until = wait, until
         self._settings = node.settings
         self._entry = node.settings["directories"][name]
         self._nanoseconds = False
@@ -105,9 +121,13 @@ class Round(object):
         if self._node.ownership() != sync_marker.OWNER:
             self._remember(entry)
             return dict(entry, seconds=0.0)
-        held = self._node.lock(self._name)
+        held = wait_for_lock(self._node, self._name, boottime() + self._wait if self._until is None else self._until)
         if held is None:
-            return dict(entry, seconds=0.0, result=REFUSED, problem="another round of it has not ended")
+            return dict(entry, seconds=0.0, result=BUSY)
+        if self._node.ownership() != sync_marker.OWNER:
+            # It changed while another round ended.
+            os.close(held)
+            return dict(entry, seconds=0.0)
         try:
             entry.update(self._run(started))
         except RefusedError as exc:
@@ -130,6 +150,8 @@ class Round(object):
         if marker is None:
             return
         failed = entry["result"] in (REFUSED, FAILED) and marker["owner"] == self._settings["node"]
+        # After the last round nothing is written here, and what did not get through is lost as in a crash.
+        failed = failed and self._until is None
         if failed and not marker["unsent"] and self._stays_owner():
             marker = dict(marker, unsent=True)
             self._node.save_marker(self._name, marker)
@@ -207,18 +229,7 @@ class Round(object):
         }
 
     def _ask(self):
-        out = self._call([PROGRAM, ASK, self._name])
-        try:
-            answer = json.loads(out)
-            answer["marker"] = sync_marker.parse(json.dumps(answer["marker"]) if answer["marker"] else None)
-            named = answer["node"]
-            if not all(key in answer for key in ("ownership", "strayed", "empty", "rsync")):
-                raise ValueError(out)
-        except (ValueError, TypeError, KeyError):
-            raise NodeError("the peer answered %r, not what ha-pair-sync-receive answers" % out[:80])
-        if named != self._settings["peer"]:
-            raise RefusedError("%s answered, and the peer is %s" % (named, self._settings["peer"]))
-        return answer
+        return read_answer(self._call([PROGRAM, ASK, self._name]), self._settings["peer"])
 
     def _commit(self, marker):
         self._call([PROGRAM, COMMIT, self._name], sync_marker.render(marker))
@@ -254,12 +265,39 @@ class Round(object):
                 if self._node.ownership() != sync_marker.OWNER:
                     end(process)
                     raise RefusedError("this node stopped being owner during the round")
+                if self._until is not None and boottime() >= self._until:
+                    end(process)
+                    raise RefusedError("the last round did not end within %g s" % LAST)
                 time.sleep(TICK)
             found = []
             for stream in (out, err):
                 stream.seek(0)
                 found.append(stream.read().decode("utf-8", "replace"))
             return process.returncode, found[0], found[1]
+
+
+def wait_for_lock(node, name, until):
+    """The lock of a directory as its descriptor; None when another round still has it at that time (boottime)."""
+    while True:
+        held = node.lock(name)
+        if held is not None or boottime() >= until:
+            return held
+        time.sleep(TICK)
+
+
+def read_answer(text, peer):
+    """What the peer says of a directory."""
+    try:
+        answer = json.loads(text)
+        answer["marker"] = sync_marker.parse(json.dumps(answer["marker"]) if answer["marker"] else None)
+        named = answer["node"]
+        if not all(key in answer for key in ("ownership", "strayed", "empty", "rsync")):
+            raise ValueError(text)
+    except (ValueError, TypeError, KeyError):
+        raise NodeError("the peer answered %r, not what ha-pair-sync-receive answers" % text[:80])
+    if named != peer:
+        raise RefusedError("%s answered, and the peer is %s" % (named, peer))
+    return answer
 
 
 def _last(text):
@@ -312,13 +350,36 @@ def adopt(node, name):
     node.save_marker(name, sync_marker.new(node.settings["node"], node.now()))
 
 
-def begin(node, name):
+def begin(node, name, until):
     """This node is the source from now on. Where it never had the files, the first round decides."""
-    marker = node.marker(name)
-    if node.ownership() != sync_marker.OWNER:
-        raise NodeError("%s: this node is not owner, and cannot be the source" % name)
-    if marker is not None and marker["owner"] != node.settings["node"]:
-        node.save_marker(name, sync_marker.begin(marker, node.settings["node"], node.now()))
+    while node.ownership() != sync_marker.OWNER:
+        # Whoever starts us may be about to say so.
+        if boottime() >= until:
+            raise NodeError("%s: this node is not owner, and cannot be the source" % name)
+        time.sleep(TICK)
+    while True:
+        marker = node.marker(name)
+        if marker is None or marker["owner"] == node.settings["node"]:
+            return
+        # What the peer still sends ends now, because we are owner. A round of ours begins as well.
+        held = wait_for_lock(node, name, boottime() + TICK)
+        if held is not None:
+            try:
+                node.save_marker(name, sync_marker.begin(marker, node.settings["node"], node.now()))
+            finally:
+                os.close(held)
+            return
+        if boottime() >= until:
+            raise NodeError("%s: what the peer sends has not ended" % name)
+
+
+def ask(node, name, remote):
+    """What the peer says of a directory, whoever is owner."""
+    words = remote + [node.settings["peer_address"], "%s %s %s" % (PROGRAM, ASK, name)]
+    code, out, err = run_command(words, timeout=2.0 * CONNECT_TIMEOUT)
+    if code:
+        raise NodeError("%s: the peer: %s" % (name, _last(err) or "exit code %d" % code))
+    return read_answer(out, node.settings["peer"])
 
 
 def parse_arguments(arguments):
@@ -326,6 +387,8 @@ def parse_arguments(arguments):
     parser = argparse.ArgumentParser(prog="ha-pair-sync", description="Mirrors directories from the owner to its peer.")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--begin", action="store_true", help="become the source, before anything here writes")
+    what.add_argument("--last", action="store_true", help="a last round, once nothing here writes any more")
+    what.add_argument("--ask", action="store_true", help="print what the peer says; changes nothing")
     what.add_argument("--resolve", action="store_true", help="what a split left has been looked at")
     what.add_argument("--adopt", action="store_true", help="files here win though only the peer has a history")
     parser.add_argument("names", nargs="*", metavar="NAME", help="a directory by its name; all without one")
@@ -348,20 +411,42 @@ def main(arguments=None, node=None, remote=None, rsync="rsync"):
     except NodeError as exc:
         sys.stderr.write("ha-pair-sync: %s\n" % exc)
         return 2
-    act = begin if options.begin else resolve if options.resolve else adopt if options.adopt else None
+    remote = remote or ssh(node.settings)
+    if options.begin or options.ask or options.resolve or options.adopt:
+        return _act(node, options, options.names or sorted(known), remote)
+    until = boottime() + LAST if options.last else None
     for name in options.names or sorted(known):
-        if act is None:
-            entry = Round(node, name, remote or ssh(node.settings), rsync).run()
-            before, line = node.report(name, entry), words_of(name, entry)
-            wrong = wrong or entry["result"] in (REFUSED, FAILED)
-            # What goes wrong every few seconds is said once.
-            if line and line != (words_of(name, before) if before else None):
-                priority = None if line.startswith("problem: ") else NOTICE if entry["kept"] else INFO
-                say(line, priority=priority)
+        entry = Round(node, name, remote, rsync, BUSY_WAIT if options.names else 0.0, until).run()
+        if entry["result"] == BUSY:
+            # The timer starts one each few seconds, and whoever waited has to know.
+            if options.names:
+                sys.stderr.write("ha-pair-sync: %s: another round of it has not ended\n" % name)
+                wrong = True
             continue
+        before, line = node.report(name, entry), words_of(name, entry)
+        wrong = wrong or entry["result"] in (REFUSED, FAILED)
+        # What goes wrong every few seconds is said once.
+        if line and line != (words_of(name, before) if before else None):
+            say(line, priority=None if line.startswith("problem: ") else NOTICE)
+    return 1 if wrong else 0
+
+
+def _act(node, options, names, remote):
+    """What is no round."""
+    wrong, told, until = False, {}, boottime() + BEGIN
+    for name in names:
         try:
-            act(node, name)
+            if options.begin:
+                begin(node, name, until)
+            elif options.ask:
+                told[name] = ask(node, name, remote)
+            elif options.resolve:
+                resolve(node, name)
+            else:
+                adopt(node, name)
         except (NodeError, RefusedError) as exc:
             sys.stderr.write("ha-pair-sync: %s\n" % exc)
             wrong = True
+    if options.ask:
+        sys.stdout.write(json.dumps(told, sort_keys=True) + "\n")
     return 1 if wrong else 0

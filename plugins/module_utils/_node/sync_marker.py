@@ -159,7 +159,10 @@ def choose(marker, answer, node, first):
     if answer["ownership"] != STANDBY:
         if answer["ownership"] == OWNER:
             raise RefusedError("the peer is owner as well; nothing is mirrored until one of the two gives way")
-        raise RefusedError("the peer does not know whether it is owner; see that its ha-pair-notify.service runs")
+        raise RefusedError(
+            "the peer does not know whether it is owner; see that its %s runs"
+            % answer.get("informant", "ha-pair-notify.service")
+        )
     if not _has_history(theirs):
         return _choose_first(marker, answer, node, first)
     if marker["conflict"] is not None:

@@ -115,6 +115,7 @@ def answer(node, name):
         "schema": sync_marker.SCHEMA,
         "node": node.settings["node"],
         "ownership": node.ownership(),
+        "informant": node.informant,
         "marker": marker,
         "strayed": sync_marker.strayed(marker, node.settings["node"], owned),
         "empty": node.is_empty(name),
@@ -128,7 +129,7 @@ def check_standby(node):
     if found == sync_marker.OWNER:
         raise RefusedError("this node is owner itself, and takes no files")
     if found != sync_marker.STANDBY:
-        raise RefusedError("this node does not know whether it is owner; see that ha-pair-notify.service runs")
+        raise RefusedError("this node does not know whether it is owner; see that %s runs" % node.informant)
 
 
 def commit(node, name, text):

@@ -13,7 +13,7 @@ import re
 import shutil
 import time
 
-from . import sync_marker
+from . import active_report, sync_marker
 from .errors import NodeError
 from .system import STATE_DIRECTORY, read_text, run_command, write_atomically
 
@@ -41,6 +41,7 @@ def read_settings(path=SETTINGS_FILE):
         # ansible-core before 2.19 makes text of numbers.
         for name in ("port", "timeout", "bandwidth", "keep_days"):
             given[name] = int(given.get(name) or 0)
+        given["service"] = given.get("service") or None
         named = {}
         for entry in given.get("directories", []):
             if not NAME.match(entry["name"]) or not entry["path"].startswith("/") or entry["name"] in named:
@@ -74,10 +75,29 @@ class Node(object):
     def _state_text(self):
         return read_text(os.path.join(self._run, "state.json"))
 
+    def _active_report(self):
+        return active_report.parse(read_text(os.path.join(self._run, active_report.REPORT)), self._boot_id)
+
+    @property
+    def informant(self):
+        """The unit by which this node knows whether it is owner."""
+        return "ha-pair-active.service" if self.settings["service"] else "ha-pair-notify.service"
+
     def ownership(self):
-        return sync_marker.ownership(self._state_text(), self.settings["instance"], self._boot_id)
+        """Whether this node is the source: where the service is, if there is one, else where the VIP is."""
+        service = self.settings["service"]
+        if not service:
+            return sync_marker.ownership(self._state_text(), self.settings["instance"], self._boot_id)
+        phase = active_report.phase(self._active_report(), service)
+        if phase is None:
+            return sync_marker.UNKNOWN
+        return sync_marker.OWNER if phase in active_report.OWNING else sync_marker.STANDBY
 
     def owned_since(self, when):
+        """Whether it was after that time, as far as this boot goes. What lasts longer is in the marker, by begin()."""
+        service = self.settings["service"]
+        if service:
+            return active_report.ran_since(self._active_report(), service, when)
         return sync_marker.owned_since(self._state_text(), self.settings["instance"], self._boot_id, when)
 
     def marker(self, name):

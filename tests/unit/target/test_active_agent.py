@@ -22,6 +22,7 @@ from ansible_collections.duplex.ha_pair.plugins.module_utils._node import (
     active_cgroup,
     active_fence,
     active_ready,
+    active_report,
     active_systemd,
     probes,
     state,
@@ -345,9 +346,18 @@ class WorldTest(unittest.TestCase):
         report = json.loads(self.read("active.json"))
         self.assertEqual(report["services"][NAME]["phase"], "standby")
         self.assertIn("written_at", report)
-        # Whose it is, for those who read it when the agent is gone.
-        self.assertEqual((report["pid"], report["boot_id"]), (os.getpid(), active.System.boot_id()))
-        self.assertEqual(report["started"], active.System().process(os.getpid())["starttime"])
+        # By these others see whether it still holds.
+        self.assertEqual((report["boot_id"], report["pid"]), (active.System.boot_id(), os.getpid()))
+        self.assertEqual(active_report.phase(report, NAME), "standby")
+
+    def test_remembers_when_a_service_ran_also_as_another_process(self):
+        for phase in ("active", "standby"):
+            self.world.publish({"schema": 1, "services": {NAME: {"phase": phase}}})
+        ran_at = json.loads(self.read("active.json"))["services"][NAME]["ran_at"]
+        self.assertIsNotNone(ran_at)
+        again = active.World(self.settings)
+        again.publish({"schema": 1, "services": {NAME: {"phase": "waiting"}}})
+        self.assertEqual(json.loads(self.read("active.json"))["services"][NAME]["ran_at"], ran_at)
 
     def test_says_that_its_port_is_taken(self):
         taken = socket.socket()

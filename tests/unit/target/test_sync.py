@@ -13,7 +13,13 @@ import sys
 import tempfile
 import unittest
 
-from ansible_collections.duplex.ha_pair.plugins.module_utils._node import state, sync, sync_marker, sync_settings
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node import (
+    active_report,
+    state,
+    sync,
+    sync_marker,
+    sync_settings,
+)
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.sync_marker import RefusedError
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.system import find_program
@@ -32,6 +38,14 @@ def state_text(word, boot_id="boot", steps=()):
         event = {"kind": "instance", "name": "app", "state": step, "priority": 100}
         record = state.apply_event(record, event, at)
     return state.render(record, 200.0)
+
+
+def report_text(phase, ran_at=None, pid=None, boot_id="boot", started=None):
+    """The report of ha-pair-active, which this process is unless said otherwise."""
+    pid = os.getpid() if pid is None else pid
+    started = active_report.process_start(pid) if started is None else started
+    services = {"fetcher": {"phase": phase, "ran_at": ran_at}}
+    return json.dumps({"boot_id": boot_id, "pid": pid, "started": started, "services": services})
 
 
 def marker(generation, owner, **given):
@@ -130,6 +144,85 @@ class MarkerTest(unittest.TestCase):
     def test_after_a_split_the_count_is_above_both(self):
         done = sync_marker.settle(marker(3, A), marker(5, B), "conflict", {}, 9.0, "/")
         self.assertEqual((done["generation"], done["parent"], done["conflict"]), (6, [3, A, 10.0], {}))
+
+
+class ServiceTest(unittest.TestCase):
+    """Whose files are newer where the source is the node of a service."""
+
+    def setUp(self):
+        self.run = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.run)
+        settings = {"node": A, "peer": B, "instance": "app", "service": "fetcher", "directories": {}}
+        self.node = sync_settings.Node(settings, self.run, self.run, boot_id="boot")
+        # The VIP says the opposite throughout.
+        self.put("state.json", state_text("BACKUP"))
+
+    def put(self, name, text):
+        with io.open(os.path.join(self.run, name), "w", encoding="utf-8") as target:
+            target.write(text.decode("utf-8") if isinstance(text, bytes) else text)
+
+    def test_the_node_that_runs_the_service_is_owner(self):
+        for phase, found in (
+            ("starting", "owner"),
+            ("active", "owner"),
+            ("stopping", "owner"),
+            ("standby", "standby"),
+            ("waiting", "standby"),
+            ("hold-down", "standby"),
+        ):
+            self.put(active_report.REPORT, report_text(phase))
+            self.assertEqual(self.node.ownership(), found, phase)
+
+    def test_a_report_that_nobody_keeps_says_nothing(self):
+        self.assertEqual(self.node.ownership(), "unknown")
+        gone = 1 << 22  # the largest number that a process may have is below
+        for text in (
+            "junk",
+            "[]",
+            "{}",
+            report_text("active", boot_id="earlier"),
+            report_text("active", pid=gone, started=1),
+            report_text("standby", pid=gone, started=1),
+            # Its number was given to another process.
+            report_text("active", started=1),
+            report_text("active").replace("fetcher", "other"),
+            report_text("active").replace('"pid"', '"pit"'),
+            report_text("active").replace('"started"', '"start"'),
+        ):
+            self.put(active_report.REPORT, text)
+            self.assertEqual(self.node.ownership(), "unknown", text)
+
+    def test_whether_it_ran_since(self):
+        for text, found in (
+            (report_text("active"), True),
+            # Also by the report of an agent that is gone: it ran then.
+            (report_text("stopping", pid=1 << 22, started=1), True),
+            (report_text("standby", ran_at=151.0), True),
+            (report_text("standby", ran_at=149.0), False),
+            (report_text("standby"), False),
+            (report_text("active", boot_id="earlier"), False),
+            ("", False),
+        ):
+            self.put(active_report.REPORT, text)
+            self.assertEqual(self.node.owned_since(150.0), found, text)
+
+    def test_when_a_service_ran_last_is_noted(self):
+        def note(before, phase, now):
+            return {"services": active_report.note_runs(before, {"fetcher": {"phase": phase}}, now)}
+
+        found = note(None, "standby", 1.0)
+        self.assertIsNone(found["services"]["fetcher"]["ran_at"])
+        found = note(note(found, "starting", 2.0), "active", 3.0)
+        self.assertIsNone(found["services"]["fetcher"]["ran_at"])
+        for phase, now in (("hold-down", 4.0), ("standby", 5.0)):
+            found = note(found, phase, now)
+            self.assertEqual(found["services"]["fetcher"]["ran_at"], 4.0)
+
+    def test_who_does_not_know_names_the_unit_that_would(self):
+        self.assertEqual(self.node.informant, "ha-pair-active.service")
+        with self.assertRaises(RefusedError) as caught:
+            sync_marker.choose(marker(1, A), answer(None, ownership="unknown", informant=self.node.informant), A, None)
+        self.assertIn("see that its ha-pair-active.service runs", str(caught.exception))
 
 
 class WordsTest(unittest.TestCase):
@@ -247,15 +340,17 @@ class RoundTest(unittest.TestCase):
         for name, word in words.items():
             self.put(self.path({"a": A, "b": B}[name], "run", "state.json"), state_text(word))
 
-    def sync(self, name, *arguments):
-        """Run the program; the entry of its report."""
-        peer = self.path(B if name == A else A)
-        node = sync_settings.Node(
+    def node(self, name):
+        return sync_settings.Node(
             sync_settings.read_settings(self.path(name, "settings.json")),
             self.path(name, "lib"),
             self.path(name, "run"),
             boot_id="boot",
         )
+
+    def sync(self, name, *arguments):
+        """Run the program; the entry of its report."""
+        peer, node = self.path(B if name == A else A), self.node(name)
         self.code = sync.main(list(arguments), node, [sys.executable, self.shell, self.path(name), peer], self.rsync)
         if arguments:
             return None
@@ -279,6 +374,75 @@ class RoundTest(unittest.TestCase):
         self.assertEqual(self.kept(B), {"mirror": {"x": "1", "y": "1"}})
         idle = self.sync(B)
         self.assertEqual((idle["result"], idle["generation"], self.code), ("not owner", 1, 0))
+
+    def test_a_round_beside_another_one_is_left_out_and_no_problem(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        before = self.sync(A)
+        held = self.node(A).lock("data")
+        self.addCleanup(os.close, held)
+        self.write(A, x="22")
+        self.assertEqual((self.sync(A), self.code), (before, 0))
+        # Who names it waits, and is told.
+        self.addCleanup(setattr, sync, "BUSY_WAIT", sync.BUSY_WAIT)
+        sync.BUSY_WAIT = 0.05
+        self.sync(A, "data")
+        self.assertEqual((self.code, self.files(B)), (1, {"x": "1"}))
+
+    def test_the_last_round_takes_what_was_written_last(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        self.write(A, x="22")
+        self.sync(A, "--last")
+        self.assertEqual((self.code, self.files(B)), (0, {"x": "22"}))
+
+    def test_a_last_round_that_does_not_get_through_is_ended_and_is_no_split(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        self.write(A, late="1")
+        self.addCleanup(setattr, sync, "LAST", sync.LAST)
+        sync.LAST = 0.5
+        self.put(self.path("rsync"), "#!/bin/sh\nexec sleep 60\n")
+        os.chmod(self.path("rsync"), 0o755)
+        self.rsync = self.path("rsync")
+        self.sync(A, "--last")
+        self.assertEqual(self.code, 1)
+        self.assertFalse(self.marker(A)["unsent"])
+        self.rsync = "rsync"
+        self.states(a="BACKUP", b="MASTER")
+        self.assertEqual(self.sync(B)["mode"], "takeover")
+        self.assertEqual(self.kept(A), {"takeover": {"late": "1"}})
+
+    def test_the_source_begins_once_it_is_owner_and_nobody_writes_here(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        self.addCleanup(setattr, sync, "BEGIN", sync.BEGIN)
+        sync.BEGIN = 0.05
+        self.sync(B, "--begin")
+        self.assertEqual((self.code, self.marker(B)["owner"]), (1, A))
+        self.states(a="BACKUP", b="MASTER")
+        held = self.node(B).lock("data")
+        self.sync(B, "--begin")
+        self.assertEqual((self.code, self.marker(B)["owner"]), (1, A))
+        os.close(held)
+        self.sync(B, "--begin")
+        self.assertEqual((self.code, self.marker(B)["owner"]), (0, B))
+
+    def test_the_peer_is_asked_by_either_node(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.addCleanup(setattr, sys, "stdout", sys.stdout)
+        for name, peer, ownership in ((A, B, "standby"), (B, A, "owner")):
+            sys.stdout = io.StringIO() if sys.version_info[0] > 2 else io.BytesIO()
+            self.sync(name, "--ask", "data")
+            told = json.loads(sys.stdout.getvalue())["data"]
+            self.assertEqual((self.code, told["node"], told["ownership"]), (0, peer, ownership))
+        os.unlink(self.shell)
+        sys.stdout = io.StringIO() if sys.version_info[0] > 2 else io.BytesIO()
+        self.sync(A, "--ask")
+        self.assertEqual(self.code, 1)
 
     def test_the_direction_follows_the_owner(self):
         self.states(a="MASTER", b="BACKUP")

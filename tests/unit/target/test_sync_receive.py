@@ -164,6 +164,8 @@ class ParseTest(unittest.TestCase):
 class Peer(object):
     """A node whose state is told."""
 
+    informant = "ha-pair-notify.service"
+
     def __init__(self, *states):
         self.settings = {"node": "node-b", "peer": "node-a", "directories": DIRECTORIES}
         self.states, self.saved, self.known, self.owned = list(states), None, None, False
