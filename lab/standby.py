@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 import typing as t
@@ -160,7 +161,8 @@ class Pair:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self._offsets = dict.fromkeys(NODES, 0)
-        self._texts = dict.fromkeys(NODES, "")
+        # The evidence as it was read so far.
+        self.texts = dict.fromkeys(NODES, "")
         self._second = f"{lab.name}-lab-second"
 
     # Looking
@@ -202,7 +204,7 @@ class Pair:
         signs = self.signs()
         beside = [sign.wall for name in NODES for sign in signs[name] if sign.run != run]
         own = [one for one in evidence.stretches(node, evidence.at_work(signs[node])) if one.run == run]
-        return max([own[-1].start, *beside[-1:]]) if own else time.time()
+        return max([own[-1].start, *beside]) if own else time.time()
 
     def signs(self) -> dict[str, list[evidence.Sign]]:
         """The evidence of both nodes, as far as they can be asked; what was read once is kept."""
@@ -210,8 +212,8 @@ class Pair:
             text = self.lab.run(node, f"tail -c +{self._offsets[node] + 1} {EVIDENCE} 2>/dev/null", check=False)
             whole = text[: text.rfind("\n") + 1]
             self._offsets[node] += len(whole)
-            self._texts[node] += whole
-        return {node: evidence.parse(text) for node, text in self._texts.items()}
+            self.texts[node] += whole
+        return {node: evidence.parse(text) for node, text in self.texts.items()}
 
     def arbiters(self) -> set[str]:
         """The kinds of arbiter that the agents have."""
@@ -219,7 +221,8 @@ class Pair:
 
     def addresses(self, host: str) -> tuple[str, str]:
         """The addresses of a host in the first network and in the second one."""
-        subnets = (self.lab.subnet, second_subnet(self.lab.subnet))
+        second = os.environ.get("HA_PAIR_LAB_SECOND_SUBNET") or second_subnet(self.lab.subnet)
+        subnets = (self.lab.subnet, second)
         return tuple(str(ip_network(subnet)[NUMBERS[host]]) for subnet in subnets)  # type: ignore[return-value]
 
     # Breaking

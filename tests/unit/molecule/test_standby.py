@@ -74,7 +74,7 @@ def test_one_works_alone(first: Seen, second: Seen, found: str) -> None:
 
 def test_every_fault_of_a_sequence_is_known() -> None:
     class Willing(standby.Pair):
-        def drop(self, node: str, name: str) -> None:
+        def drop(self, _node: str, name: str) -> None:
             assert standby.table(standby.rules(name, ("a", "b"), "c"))
 
         def freeze(self, node: str) -> None: ...
@@ -121,6 +121,6 @@ def test_a_fault_of_the_network_is_one_table() -> None:
 def test_the_second_subnet_is_that_of_the_inventory() -> None:
     variables = yaml.safe_load((ROOT / "lab/inventory/group_vars/all/lab.yml").read_text(encoding="utf-8"))
     text = variables["lab_second_subnet"].replace("lookup('ansible.builtin.env', 'HA_PAIR_LAB_SECOND_SUBNET')", "''")
-    environment = jinja2.Environment()  # noqa: S701 - no page
+    environment = jinja2.Environment()
     found = environment.from_string(text).render(lab_numbers=[172, 29, 77, 0])
     assert standby.second_subnet("172.29.77.0/24") == found == "10.157.77.0/25"
