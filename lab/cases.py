@@ -46,13 +46,18 @@ class Cases:
         self._cases.append(function)
         return function
 
+    @property
+    def names(self) -> list[str]:
+        """What they are called."""
+        return [function.__name__ for function in self._cases]
+
     def run(self, settle: Callable[[], None], words: list[str] | None = None) -> int:
         """Run all cases, or those that are named, each on a pair that has settled.
 
         Returns 0, 1 when a case failed, 2 when one is named that does not exist. HA_PAIR_CASES_STOP=1 ends at the first
         failure and leaves everything as it is then.
         """
-        names = [function.__name__ for function in self._cases]
+        names = self.names
         wanted = (sys.argv[1:] if words is None else words) or names
         unknown = set(wanted) - set(names)
         if unknown:

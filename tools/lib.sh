@@ -78,3 +78,35 @@ java-21-openjdk-devel (java-17-openjdk-devel on EL 8)"
   fi
   command -v javac >/dev/null || die "there is no javac; ${cure}"
 }
+
+need_version() {
+  [[ "$1" =~ ^[A-Za-z0-9._-]+$ ]] || die "'$1' is no version; give letters, digits, . _ and -"
+}
+
+# Whether a file is newer than the sources it is made of, and than the script that makes it.
+is_built() {
+  local target=$1
+  shift
+  [ -f "${target}" ] && [ -z "$(find "$@" "$0" -newer "${target}" -type f)" ]
+}
+
+# `pack ARCHIVE DIRECTORY [FIRST]`: a war or jar of a manifest or descriptor, which comes first, and the classes; one time
+# for all and one order, so that the same files have the same bytes.
+pack() {
+  python3 - "$@" <<'PYTHON'
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+target, directory = Path(sys.argv[1]), Path(sys.argv[2])
+files = [directory / name for name in sys.argv[3:]] + sorted(directory.rglob("*.class"))
+temporary = directory / "packed"
+with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+    for path in files:
+        entry = zipfile.ZipInfo(path.relative_to(directory).as_posix(), (2020, 1, 1, 0, 0, 0))
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        archive.writestr(entry, path.read_bytes())
+os.replace(temporary, target)
+PYTHON
+}

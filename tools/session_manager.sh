@@ -11,9 +11,9 @@ set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
 source_directory=${root}/molecule/shared/session_manager
-target=${root}/.cache/war/session-manager.jar
+target=${cache}/war/session-manager.jar
 need_compiler
-if [ -f "${target}" ] && [ -z "$(find "${source_directory}" "$0" -newer "${target}" -type f)" ]; then
+if is_built "${target}" "${source_directory}"; then
   printf '%s\n' "${target}"
   exit
 fi
@@ -23,20 +23,5 @@ working=$(mktemp -d "${target%/*}/.build.XXXXXX")
 trap 'rm -rf "${working}"' EXIT
 javac --release 8 -Xlint:-options -proc:none -sourcepath "${source_directory}/api" -implicit:none -d "${working}" \
   "${source_directory}"/src/example/*.java >&2
-python3 - "${working}" "${target}" <<'PYTHON'
-import os
-import sys
-import zipfile
-from pathlib import Path
-
-working, target = Path(sys.argv[1]), Path(sys.argv[2])
-temporary = working / "jar"
-# One time for all, and one order.
-with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as jar:
-    for path in sorted(working.rglob("*.class")):
-        entry = zipfile.ZipInfo(path.relative_to(working).as_posix(), (2020, 1, 1, 0, 0, 0))
-        entry.compress_type = zipfile.ZIP_DEFLATED
-        jar.writestr(entry, path.read_bytes())
-os.replace(temporary, target)
-PYTHON
+pack "${target}" "${working}"
 printf '%s\n' "${target}"

@@ -16,7 +16,7 @@ source "$(dirname "$0")/lib.sh"
 [ $# -ge 1 ] && [ $# -le 2 ] || die "say a version, and javax or jakarta, for example: tools/war.sh 1 jakarta"
 version=$1
 kind=${2:-jakarta}
-[[ "${version}" =~ ^[A-Za-z0-9._-]+$ ]] || die "'${version}' is no version; give letters, digits, . _ and -"
+need_version "${version}"
 case "${kind}" in
   javax | jakarta) ;;
   *) die "'${kind}' is neither javax (Tomcat 9) nor jakarta (Tomcat 10 and 11)" ;;
@@ -24,8 +24,8 @@ esac
 need_compiler
 
 source_directory=${root}/molecule/shared/counter
-target=${root}/.cache/war/counter-${version}-${kind}.war
-if [ -f "${target}" ] && [ -z "$(find "${source_directory}" "$0" -newer "${target}" -type f)" ]; then
+target=${cache}/war/counter-${version}-${kind}.war
+if is_built "${target}" "${source_directory}"; then
   printf '%s\n' "${target}"
   exit
 fi
@@ -46,21 +46,5 @@ mkdir "${working}/WEB-INF/classes"
 # Java 8 is the oldest that any of them runs on; newer compilers say that it is old.
 javac --release 8 -Xlint:-options -proc:none -sourcepath "${working}/api" -implicit:none \
   -d "${working}/WEB-INF/classes" "${working}"/src/example/*.java >&2
-python3 - "${working}" "${target}" <<'PYTHON'
-import os
-import sys
-import zipfile
-from pathlib import Path
-
-working, target = Path(sys.argv[1]), Path(sys.argv[2])
-# One time for all, and one order.
-files = [working / "WEB-INF/web.xml", *sorted((working / "WEB-INF/classes").rglob("*.class"))]
-temporary = working / "war"
-with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as war:
-    for path in files:
-        entry = zipfile.ZipInfo(path.relative_to(working).as_posix(), (2020, 1, 1, 0, 0, 0))
-        entry.compress_type = zipfile.ZIP_DEFLATED
-        war.writestr(entry, path.read_bytes())
-os.replace(temporary, target)
-PYTHON
+pack "${target}" "${working}" WEB-INF/web.xml
 printf '%s\n' "${target}"

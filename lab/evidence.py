@@ -1,0 +1,176 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the program of the scenario java_standby wrote down of its own work: who worked when, and whether two did.
+
+Each of its lines is a sign of life, `KIND RUN NUMBER WALL MONOTONIC`: one at the start of a run, one every 20 ms while
+it works, one at its end in good order. Pure functions; no agent, no keepalived and no systemd is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+START, BEAT, END = "start", "beat", "end"
+# One that gives no sign for so long does not work (s): ten beats.
+SILENCE = 0.2
+# By how much the wall clock and the monotonic one of a run may differ from one sign to the next (s).
+CLOCK_STEP = 0.1
+
+
+@dataclass(frozen=True)
+class Sign:
+    """One line; times in seconds."""
+
+    kind: str
+    run: str
+    number: int
+    wall: float
+    monotonic: float
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A run without a silence in it."""
+
+    node: str
+    run: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Two runs that gave signs at the same time. `seconds` is 0 for a single sign of one in a stretch of the other."""
+
+    start: float
+    end: float
+    runs: tuple[str, str]
+    nodes: tuple[str, str]
+
+    @property
+    def seconds(self) -> float:
+        """For how long."""
+        return self.end - self.start
+
+    def __str__(self) -> str:
+        return f"{self.runs[0]} and {self.runs[1]} for {self.seconds:.3f} s"
+
+
+def parse(text: str) -> list[Sign]:
+    """The signs of a file, in their order.
+
+    A line that a kill has torn is left out, and so is what was written behind it on the same line: neither can be told
+    from a time that has lost its last digits.
+    """
+    whole = text[: text.rfind("\n") + 1]
+    found = []
+    for line in whole.splitlines():
+        words = line.split()
+        if len(words) != 5 or words[0] not in (START, BEAT, END) or not all(word.isdigit() for word in words[2:]):
+            continue
+        number, wall, monotonic = (int(word) for word in words[2:])
+        found.append(Sign(words[0], words[1], number, wall / 1e9, monotonic / 1e9))
+    return found
+
+
+def stretches(node: str, signs: Iterable[Sign], *, silence: float = SILENCE) -> list[Stretch]:
+    """The stretches of all runs of a node, by their start.
+
+    A run that was frozen and goes on has two: one until it was frozen, one from its first sign after that.
+    """
+    by_run: dict[str, list[Sign]] = {}
+    for sign in signs:
+        by_run.setdefault(sign.run, []).append(sign)
+    found = []
+    for run, its in by_run.items():
+        times = sorted(sign.wall for sign in its)
+        began = before = times[0]
+        for time in times[1:]:
+            if time - before > silence:
+                found.append(Stretch(node, run, began, before))
+                began = time
+            before = time
+        found.append(Stretch(node, run, began, before))
+    return sorted(found, key=lambda one: (one.start, one.end))
+
+
+def overlaps(found: Sequence[Stretch]) -> list[Overlap]:
+    """All pairs of stretches of different runs that have a moment in common, on two nodes or on one."""
+    ordered = sorted(found, key=lambda one: (one.start, one.end))
+    both = []
+    for place, one in enumerate(ordered):
+        for other in ordered[place + 1 :]:
+            if other.start > one.end:
+                break
+            if other.run != one.run:
+                end = min(one.end, other.end)
+                both.append(Overlap(other.start, end, (one.run, other.run), (one.node, other.node)))
+    return both
+
+
+def pauses(found: Iterable[Stretch], begin: float, end: float) -> list[tuple[float, float]]:
+    """(start, end) of all times between begin and end in which nobody worked."""
+    at, silent = begin, []
+    for one in sorted(found, key=lambda stretch: stretch.start):
+        if one.end < begin or one.start > end:
+            continue
+        if one.start > at:
+            silent.append((at, one.start))
+        at = max(at, one.end)
+    if at < end:
+        silent.append((at, end))
+    return silent
+
+
+def longest_pause(found: Iterable[Stretch], begin: float, end: float) -> float:
+    """The longest time between begin and end in which nobody worked (s)."""
+    return max((stop - start for start, stop in pauses(found, begin, end)), default=0.0)
+
+
+def at_work(signs: Iterable[Sign]) -> list[Sign]:
+    """Without the signs of runs that have not begun to work, or have ended: a start alone is no work."""
+    return [sign for sign in signs if sign.kind == BEAT]
+
+
+def count_runs(signs: Iterable[Sign]) -> int:
+    """How many runs there were, those that never came to work among them."""
+    return len({sign.run for sign in signs})
+
+
+def clock_steps(signs: Iterable[Sign]) -> list[tuple[str, float]]:
+    """(run, seconds) of each step that the wall clock made within a run: evidence across it proves nothing."""
+    last: dict[str, Sign] = {}
+    steps = []
+    for sign in signs:
+        before = last.get(sign.run)
+        last[sign.run] = sign
+        if before is not None:
+            step = (sign.wall - before.wall) - (sign.monotonic - before.monotonic)
+            if abs(step) > CLOCK_STEP:
+                steps.append((sign.run, step))
+    return steps
+
+
+@dataclass(frozen=True)
+class Account:
+    """What the evidence of all nodes says of a time."""
+
+    runs: int
+    overlaps: list[Overlap]
+    longest_pause: float
+    clock_steps: list[tuple[str, float]]
+
+
+def account(signs: Mapping[str, Sequence[Sign]], begin: float, end: float) -> Account:
+    """Of the signs of each node, what begin to end was like."""
+    everything = [one for node, its in signs.items() for one in stretches(node, its)]
+    work = [one for node, its in signs.items() for one in stretches(node, at_work(its))]
+    within = {node: [sign for sign in its if begin <= sign.wall <= end] for node, its in signs.items()}
+    return Account(
+        runs=sum(count_runs(its) for its in within.values()),
+        overlaps=[one for one in overlaps(everything) if one.end >= begin and one.start <= end],
+        longest_pause=longest_pause(work, begin, end),
+        clock_steps=[step for its in signs.values() for step in clock_steps(its)],
+    )

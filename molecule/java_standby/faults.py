@@ -1,0 +1,453 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faults of a service of which one may run, on the lab of the scenario, judged by the program's own evidence.
+
+`faults.py [--arbiter KIND] [CASE...]` runs the cases; `faults.py --random COUNT [--seed S] --arbiter KIND` so many
+faults in a random order. Either deploys the arbiter that is wanted, where the pair has another one. Whatever is broken
+is mended also after an error and a Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import typing as t
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lab"))
+
+import evidence
+import exclusive
+from cases import Cases, expect
+from exclusive import Happened, Step
+from labkit import NODES, ROOT, Lab, LabError, OwnerWatch, end_on_sigterm, ignore_interrupts, wait_until
+from standby import (
+    AGENT,
+    DATA,
+    FAIL_FILE,
+    KEEPALIVED,
+    SERVICE,
+    UNIT,
+    NotPossibleError,
+    Pair,
+    other,
+    target_of,
+)
+
+LAB = Lab.from_environment()
+PAIR = Pair(LAB)
+INVENTORIES = ("inventories/java_standby", "lab/inventory", "molecule/java_standby/inventory")
+# What a takeover may take longer than a plain start (s), without the time for which VRRP has to be MASTER first.
+ADDED_LIMIT = 0.2
+# A program that only waits ends as soon as it is told to (s); a start that had to end first would take its delay.
+STOP_LIMIT = 2.0
+START_DELAY = 12.0
+# Between two rounds of the synchronisation there are 2 s in this lab; a round, and what a busy machine adds (s).
+SYNC_LIMIT = 6.0
+KEPT = "/var/lib/ha-pair/sync/kept"
+
+CASES = Cases()
+
+
+def deploy(arbiter: str) -> None:
+    """site.yml with that arbiter, unless both nodes have it."""
+    PAIR.heal()
+    PAIR.wait_for_one()
+    if PAIR.arbiters() == {arbiter}:
+        return
+    print(f"deploying the arbiter {arbiter}", flush=True)
+    sources = [word for source in INVENTORIES for word in ("-i", source)]
+    command = ["ansible-playbook", *sources, "site.yml", "-e", f"lab_arbiter={arbiter}"]
+    done = subprocess.run(command, cwd=ROOT, env=LAB.environment(), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise LabError(f"site.yml -e lab_arbiter={arbiter}: {done.stdout[-3000:]}{done.stderr[-1000:]}")
+
+
+def settings(node: str) -> dict[str, t.Any]:
+    """What the agent of a node was told of the service."""
+    text = LAB.run(node, "cat /etc/keepalived/ha-pair-active.json")
+    found: dict[str, t.Any] = json.loads(text)["services"][SERVICE]
+    return found
+
+
+def settle() -> None:
+    """Mend everything, and wait until one node works alone."""
+    PAIR.heal()
+    PAIR.wait_for_one()
+
+
+def active() -> str:
+    """The node that works alone just now."""
+    return PAIR.wait_for_one()[0]
+
+
+def phase(node: str) -> str:
+    """In which phase the service is on a node, by its agent."""
+    return PAIR.look()[node].phase
+
+
+def first_beat(node: str, after: float) -> float:
+    """When a run of that node began to work after a moment."""
+    found = [one.start for one in evidence.stretches(node, evidence.at_work(PAIR.signs()[node])) if one.start > after]
+    expect(found, f"{node} did not work after that")
+    return found[0]
+
+
+def gained(watch: OwnerWatch, node: str) -> float:
+    """When the kernel of a node got the VIP last."""
+    times = [at for at, name, _interface, stands in watch.changes if name == node and stands]
+    expect(times, f"{node} did not get the VIP")
+    return max(times)
+
+
+def never_two(begin: float) -> evidence.Account:
+    """What the evidence says since a moment, which must be that no two worked."""
+    found = evidence.account(PAIR.signs(), begin, time.time())
+    expect(not found.overlaps, f"two worked: {'; '.join(map(str, found.overlaps))}")
+    return found
+
+
+def plain_start(node: str) -> float:
+    """How long the same command line takes from systemctl start to its first beat, as a plain unit (s)."""
+    shown = LAB.run(node, f"systemctl show --property=ExecStart {UNIT}")
+    found = re.search(r"argv\[\]=(.*?) ; ignore_errors", shown)
+    expect(found, f"{UNIT} of {node} has no command line: {shown.strip()}")
+    assert found is not None  # noqa: S101 - said above; for the type
+    command, place = found.group(1), "/var/lib/lab-plain"
+    for option, value in (("evidence", f"{place}/evidence"), ("directory", place), ("port", "8082")):
+        expect(f"--{option} " in command, f"{UNIT} of {node} runs without --{option}: {command}")
+        command = re.sub(rf"--{option} \S+", f"--{option} {value}", command)
+    lines = ["[Service]", f"ExecStart={command}", "StateDirectory=lab-plain", "SuccessExitStatus=143"]
+    for name in ("User", "WorkingDirectory", "Environment"):
+        value = LAB.run(node, f"systemctl show --property={name} {UNIT}").strip()
+        if value.partition("=")[2]:
+            lines.append(value)
+    script = (
+        'printf "%s\\n" "$1" >/run/systemd/system/lab-plain.service; systemctl daemon-reload; date +%s.%N; '
+        f"systemctl start lab-plain.service; sleep 3; cat {place}/evidence; systemctl stop lab-plain.service; "
+        f"rm -rf {place} /run/systemd/system/lab-plain.service; systemctl daemon-reload"
+    )
+    text = LAB.docker("exec", LAB.container(node), "sh", "-c", script, "plain", "\n".join(lines))
+    began, _newline, rest = text.partition("\n")
+    signs = evidence.at_work(evidence.parse(rest))
+    expect(signs, f"{node}: the same command line as a plain unit did not work within 3 s: {text[:300]}")
+    return signs[0].wall - float(began)
+
+
+@CASES.add
+def takeover_beside_a_plain_start() -> None:
+    """What a takeover takes beside confirm and a plain start of the same command line, measured in turn."""
+    added = []
+    for _turn in range(4):
+        node = active()
+        target = other(node)
+        plain = plain_start(target)
+        began = time.time()
+        with LAB.watch_owners() as watch:
+            LAB.run(node, f"systemctl stop {KEEPALIVED}")
+            PAIR.wait_for_one()
+        LAB.run(node, f"systemctl start {KEEPALIVED}")
+        confirm = float(settings(target)["confirm"])
+        whole = first_beat(target, began) - gained(watch, target)
+        added.append(whole - confirm - plain)
+        print(
+            f"    {target}: {whole:.3f} s from the VIP to the first beat, confirm {confirm:g} s, plain start "
+            f"{plain:.3f} s: {added[-1]:+.3f} s",
+            flush=True,
+        )
+        never_two(began)
+    expect(statistics.median(added) <= ADDED_LIMIT, f"a takeover takes {statistics.median(added):.3f} s more")
+
+
+@CASES.add
+def a_slow_start_delays_no_stop() -> None:
+    """A node whose program is still starting gives it up at once when the VIP leaves."""
+    node = active()
+    target, began = other(node), time.time()
+    PAIR.delay_start(target, START_DELAY)
+    PAIR.raise_priority(target)
+    wait_until(f"{target} starts it", lambda: phase(target) == "starting", timeout=30)
+    with LAB.watch_owners() as watch:
+        PAIR.raise_priority(target, "0")
+        PAIR.raise_priority(node)
+        wait_until(
+            f"{target} has stopped it",
+            lambda: LAB.run(target, f"systemctl is-active {UNIT}", check=False).strip() in ("inactive", "failed"),
+            timeout=30,
+            interval=0.02,
+        )
+        stopped = time.time()
+    lost = [at for at, name, _interface, stands in watch.changes if name == target and not stands]
+    expect(lost, f"the VIP did not leave {target}")
+    print(f"    stopped {stopped - lost[-1]:.2f} s after the VIP had left", flush=True)
+    expect(stopped - lost[-1] < STOP_LIMIT, f"the stop took {stopped - lost[-1]:.2f} s")
+    expect(PAIR.wait_for_one()[0] == node, f"{node} does not work")
+    never_two(began)
+
+
+@CASES.add
+def it_cannot_start_on_one() -> None:
+    """A node on which it cannot start gives the VIP away, and keepalived is told to prefer the other one."""
+    node = active()
+    target, began = other(node), time.time()
+    LAB.run(target, f": >{FAIL_FILE}")
+    PAIR.raise_priority(target)
+    wait_until(f"{target} leaves it alone", lambda: phase(target) == "hold-down", timeout=40)
+    PAIR.raise_priority(target, "0")
+    track = LAB.run(target, f"cat /run/keepalived/ha-pair/track/{SERVICE}").strip()
+    expect(track == "0", f"the track file of {target} says {track}")
+    wait_until(f"{node} works", lambda: PAIR.look()[node].works, timeout=40)
+    expect(LAB.owners() == [node], f"{LAB.owners()} own the VIP")
+    found = never_two(began)
+    print(f"    nobody worked for {found.longest_pause:.2f} s; {PAIR.look()[target].entry['failure']}", flush=True)
+
+
+@CASES.add
+def it_cannot_start_anywhere() -> None:
+    """Both leave it alone for longer each time, say so, and the first on which it can start again has it."""
+    node, began = active(), time.time()
+    for one in NODES:
+        LAB.run(one, f": >{FAIL_FILE}")
+    PAIR.kill(node, UNIT, "KILL")
+    # The length of each hold-down of each node, as it was when it was seen first.
+    holds: dict[str, dict[int, float]] = {one: {} for one in NODES}
+    told = dict.fromkeys(NODES, False)
+
+    def grown() -> bool:
+        for one, seen in PAIR.look().items():
+            until = seen.entry.get("hold_down_until")
+            if until is not None:
+                holds[one].setdefault(until, until - time.time())
+            told[one] = told[one] or bool(seen.entry.get("failed_on_both"))
+        return all(told.values()) and any(len(found) > 1 for found in holds.values())
+
+    with LAB.watch_owners() as watch:
+        wait_until("both failed, and one again", grown, timeout=120)
+    moves = sum(stands for _at, _node, _interface, stands in watch.changes)
+    lengths = {one: [round(length) for length in found.values()] for one, found in holds.items()}
+    print(f"    hold-downs of {lengths} s; the VIP moved {moves} times", flush=True)
+    for found in lengths.values():
+        expect(found == sorted(found), f"a hold-down is shorter than the one before: {lengths}")
+    expect(max(found[-1] for found in lengths.values()) > 45, f"the second hold-down is not longer: {lengths}")
+    expect(moves <= 6, f"the VIP moved {moves} times")
+    for one in NODES:
+        journal = LAB.run(one, f"journalctl --quiet --unit={AGENT} --since=@{began:.0f}")
+        expect("failed on both nodes" in journal, f"the journal of {one} does not say that it failed on both")
+    # The one that tries again first.
+    entries = {one: seen.entry.get("hold_down_until") or time.time() for one, seen in PAIR.look().items()}
+    first = min(entries, key=lambda one: entries[one])
+    LAB.run(first, f"rm -f {FAIL_FILE}")
+    wait_until(
+        f"{first} works by itself", lambda: PAIR.look()[first].works, timeout=max(90, 60 + entries[first] - time.time())
+    )
+    print(f"    {first} works by itself {time.time() - began:.0f} s after it had failed on both", flush=True)
+    never_two(began)
+
+
+@CASES.add
+def a_planned_switchover() -> None:
+    """It stops on one node and starts on the other one, which is told by a raise of its priority."""
+    node, began = active(), time.time()
+    PAIR.raise_priority(other(node))
+    wait_until(f"{other(node)} works", lambda: PAIR.look()[other(node)].works, timeout=30)
+    PAIR.raise_priority(other(node), "0")
+    PAIR.wait_for_one()
+    found = never_two(began)
+    print(f"    nobody worked for {found.longest_pause:.2f} s", flush=True)
+
+
+def written(text: str) -> list[tuple[str, float]]:
+    """(line, when) of what the program wrote down of each file that it has fetched."""
+    found = []
+    for line in text[: text.rfind("\n") + 1].splitlines():
+        words = line.split()
+        if len(words) == 5 and words[2].isdigit():
+            found.append((line, int(words[2]) / 1e9))
+    return found
+
+
+@CASES.add
+def what_was_written_before_a_crash() -> None:
+    """What was written some seconds before a node died is on the other one, which goes on from there."""
+    node = active()
+    # So that there is something to lose.
+    time.sleep(3 * SYNC_LIMIT)
+    crashed = time.time()
+    PAIR.power_off(node)
+    with tempfile.TemporaryDirectory() as place:
+        LAB.docker("cp", f"{LAB.container(node)}:{DATA}/written", f"{place}/written")
+        lines = written((Path(place) / "written").read_text(encoding="utf-8"))
+    wait_until(f"{other(node)} works", lambda: PAIR.look()[other(node)].works, timeout=60)
+    there = {line for line, _at in written(LAB.run(other(node), f"cat {DATA}/written"))}
+    expect(lines, f"{node} had written nothing")
+    missing = [crashed - at for line, at in lines if line not in there and at <= crashed]
+    print(
+        f"    {len(lines)} files written, {len(missing)} not on {other(node)}, the oldest of them written "
+        f"{max(missing, default=0.0):.2f} s before the crash",
+        flush=True,
+    )
+    expect(max(missing, default=0.0) < SYNC_LIMIT, f"written {max(missing, default=0.0):.1f} s before, and lost")
+    expect(len(missing) < len(lines), "nothing was mirrored")
+
+
+@CASES.add
+def a_split_and_what_both_wrote() -> None:
+    """Nodes that hear each other nowhere both work, by this arbiter; afterwards one does, and nothing is deleted."""
+    node = active()
+    if settings(node)["arbiter"]["kind"] == "witness":
+        print("    skipped: with a witness there is no split", flush=True)
+        return
+    LAB.run(node, f"echo before >{DATA}/before")
+    has_before = f"test -e {DATA}/before && echo there"
+    wait_until("a file is mirrored", lambda: LAB.run(other(node), has_before, check=False) != "", timeout=30)
+    PAIR.drop(node, "partition")
+    wait_until("both work", lambda: all(seen.works for seen in PAIR.look().values()), timeout=60)
+    for one in NODES:
+        LAB.run(one, f"echo {one} >{DATA}/both; echo {one} >{DATA}/only-{one}")
+    time.sleep(2 * SYNC_LIMIT)
+    PAIR.heal()
+    healed = time.time()
+    owner = PAIR.wait_for_one()[0]
+    found = evidence.account(PAIR.signs(), healed, time.time())
+    until = max((one.end for one in found.overlaps), default=healed)
+    print(f"    both worked for {until - healed:.2f} s after the network was whole again", flush=True)
+    expect(until - healed < exclusive.HEALED_LIMIT, f"both worked for {until - healed:.2f} s")
+    peer = other(owner)
+    conflict = f"cat {KEPT}/*/*-conflict/both 2>/dev/null"
+    wait_until(f"{peer} keeps its own", lambda: LAB.run(peer, conflict, check=False).strip() == peer, timeout=40)
+    for one, path, text in (
+        (owner, "both", owner),
+        (peer, "both", owner),
+        (owner, f"only-{owner}", owner),
+        (peer, f"only-{owner}", owner),
+        (peer, f"only-{peer}", peer),
+        (owner, "before", "before"),
+        (peer, "before", "before"),
+    ):
+        said = LAB.run(one, f"cat {DATA}/{path}", check=False).strip()
+        expect(said == text, f"{DATA}/{path} of {one} is {said!r}, not {text!r}")
+    program = "$(command -v ha-pair-sync || echo /usr/libexec/keepalived/ha-pair-sync)"
+    LAB.run(owner, f"rm -f {DATA}/both {DATA}/only-* {DATA}/before; {program} --resolve data")
+    gone = f"ls {DATA} | grep -c -e only- -e both -e before"
+    wait_until("rounds delete again", lambda: LAB.run(peer, gone, check=False).strip() == "0", timeout=40)
+
+
+@CASES.add
+def a_frozen_node_that_goes_on() -> None:
+    """A node that stood still while the other one took over works on for a moment at the most."""
+    node, began = active(), time.time()
+    PAIR.freeze(node)
+    wait_until(f"{other(node)} works", lambda: PAIR.look()[other(node)].works, timeout=60)
+    PAIR.heal()
+    PAIR.wait_for_one()
+    found = evidence.account(PAIR.signs(), began, time.time())
+    beside = sum(one.seconds for one in found.overlaps)
+    print(f"    it worked for {beside * 1000:.0f} ms beside the other one; nobody did for {found.longest_pause:.2f} s",
+          flush=True)  # fmt: skip
+    expect(beside <= exclusive.RESUMED_LIMIT, f"two worked for {beside:.2f} s")
+
+
+# A random sequence
+
+
+def one_fault(step: Step, node: str) -> tuple[Happened, str, list[str]]:
+    """Begin it, let it last, undo it, and wait until one works again; which one, and what was mended by hand."""
+    target = target_of(step, node)
+    began = time.time()
+    with PAIR.healed():
+        PAIR.inflict(step, target)
+        # What is over at once takes effect before anybody looks.
+        time.sleep(max(step.seconds, 0.5))
+    healed = time.time()
+    node, settled, mended = PAIR.wait_for_one()
+    return Happened(step, target, began, healed, max(settled, healed)), node, mended
+
+
+def keep_evidence() -> None:
+    """Leave what was read where somebody can look at it."""
+    place = ROOT / "build/exclusive"
+    place.mkdir(parents=True, exist_ok=True)
+    for node, text in PAIR.texts.items():
+        (place / f"{node}.evidence").write_text(text, encoding="ascii")
+    print(f"the evidence is in {place.relative_to(ROOT)}", flush=True)
+
+
+def random_faults(count: int, seed: int, arbiter: str) -> int:
+    """Run them; 1 when the evidence says what the arbiter does not allow, or nobody worked again."""
+    print(f"{count} faults, seed {seed}, arbiter {arbiter}", flush=True)
+    began, problems, happened, skipped = time.time(), [], [], 0
+    node = active()
+    PAIR.signs()
+    try:
+        for step in exclusive.sequence(seed, count, arbiter):
+            try:
+                one, node, mended = one_fault(step, node)
+            except NotPossibleError as reason:
+                skipped += 1
+                print(f"{step.number:3d} {step.fault.name}: skipped: this machine cannot: {reason}", flush=True)
+                continue
+            happened.append(one)
+            seen = evidence.account(PAIR.signs(), one.began, time.time())
+            print(exclusive.told(one, seen.longest_pause, seen.overlaps, mended), flush=True)
+    except LabError as reason:
+        problems.append(f"fault {step.number}, {step.fault.name}: {reason}")
+    ended = time.time()
+    found = evidence.account(PAIR.signs(), began, ended)
+    problems += exclusive.judge(found.overlaps, happened, arbiter)
+    problems += [f"the clock was set by {step_by:+.1f} s in {run}" for run, step_by in found.clock_steps]
+    average = (ended - began) / max(1, len(happened))
+    print(
+        f"{len(happened)} faults, {skipped} skipped, {average:.1f} s each on average, {found.runs} runs; two worked "
+        f"{len(found.overlaps)} times, {sum(one.seconds for one in found.overlaps):.3f} s in all; the longest time "
+        f"without work {found.longest_pause:.1f} s; seed {seed}, arbiter {arbiter} "
+        f"({'nothing is promised' if arbiter == 'none' else 'as promised' if not problems else 'NOT as promised'})",
+        flush=True,
+    )
+    for problem in problems:
+        print(f"FAILED {problem}", flush=True)
+    if problems:
+        keep_evidence()
+    return 1 if problems else 0
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """Do it; at the end everything is mended, whatever happened."""
+    try:
+        return work()
+    finally:
+        ignore_interrupts()
+        PAIR.heal()
+
+
+def main() -> int:
+    """Run what is asked for; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--random", type=int, default=0, metavar="COUNT")
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--arbiter", choices=exclusive.ARBITERS, default="peer")
+    parser.add_argument("cases", nargs="*")
+    given = parser.parse_args()
+    end_on_sigterm()
+    deploy(given.arbiter)
+    if given.random:
+        seed = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
+        return guarded(lambda: random_faults(given.random, seed, given.arbiter))
+    # All of them where none is named; cases.py would take our own words for names.
+    names = given.cases or CASES.names
+    return guarded(lambda: CASES.run(settle, names))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except LabError as problem:
+        sys.exit(f"faults: {problem}")
