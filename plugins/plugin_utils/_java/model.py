@@ -24,6 +24,7 @@ DIRECTORY = "/var/lib/ha-pair/java"
 STATE_DIRECTORY = "/run/keepalived/ha-pair"
 # How long VRRP may say nothing until a service stops (s).
 BLIND = 2.0
+USUAL_ARBITER = {"kind": "peer"}
 SECRETS = {"peer": "channel", "command": "channel", "witness": "witness"}
 """Which secret an arbiter needs."""
 
@@ -50,8 +51,6 @@ class Model:
             service["name"]: [environment_line(*entry) for entry in service.pop("environment")]
             for service in plain["services"]
         }
-        for service in plain["services"]:
-            service.pop("arbiter")
         for service, entry in zip(self.services, plain["services"], strict=True):
             entry["ready"]["url"] = service.ready.url
         return plain
@@ -196,7 +195,7 @@ def _agent(
         arbiter = read_arbiter(
             reader,
             f"{PREFIX}services.{service.name}.arbiter",
-            service.arbiter,
+            given["services"][service.name].get("arbiter", USUAL_ARBITER),
             watchdog=watchdog,
             blind=BLIND,
             stop_timeout=service.stop_timeout,

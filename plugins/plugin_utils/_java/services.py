@@ -123,7 +123,6 @@ class Service:
     confirm: float
     restarts: int
     companions: tuple[str, ...]
-    arbiter: object
     environment: tuple[tuple[str, str], ...]
 
 
@@ -231,7 +230,6 @@ def _service(
         confirm=_seconds(reader, place, "confirm", entry, 1, 0, 60),
         restarts=reader.integer(f"{place}.restarts", entry.get("restarts", 2), 0, 100, "give a count, such as 2") or 0,
         companions=_companions(reader, f"{place}.companions", name, entry.get("companions"), known),
-        arbiter=entry.get("arbiter", {"kind": "peer"}),
         environment=_environment(reader, f"{place}.environment", entry.get("environment")),
     )
 
