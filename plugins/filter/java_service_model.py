@@ -78,6 +78,10 @@ _value:
     environments:
       description: By service, the lines of its file of variables.
       type: dict
+    survey:
+      description: For which services M(duplex.ha_pair.java_survey) is to look, as that takes them.
+      type: list
+      elements: dict
     agent:
       description: The settings of the program that starts and stops; none where no service is active_standby.
       type: dict

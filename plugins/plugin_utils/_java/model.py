@@ -53,6 +53,16 @@ class Model:
         }
         for service, entry in zip(self.services, plain["services"], strict=True):
             entry["ready"]["url"] = service.ready.url
+        # What the module java_survey is to look for.
+        plain["survey"] = [
+            {
+                "name": service.name,
+                "user": service.user,
+                "uid": service.uid,
+                "paths": [service.working_directory] if service.given_directory else [],
+            }
+            for service in self.services
+        ]
         return plain
 
 
