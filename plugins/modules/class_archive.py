@@ -79,6 +79,7 @@ import tempfile
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.system import read_text
+from ansible_collections.duplex.ha_pair.plugins.module_utils._tomcat import archive
 
 # What timeout(1) ends with when it ended the program.
 TIMED_OUT = (124, 137)
@@ -127,6 +128,7 @@ def make(module, account, stamp):
         shutil.copyfile(made, temporary)
         os.chmod(temporary, 0o640)
         os.chown(temporary, 0, account.pw_gid)
+        archive.to_disk(temporary)
         os.rename(temporary, given["path"])
         with open(given["path"] + ".of", "w") as target:
             target.write(stamp + "\n")

@@ -122,7 +122,10 @@ def place(given, directory, path):
         for entry, mode in ((target, 0o640), (temporary, 0o750)):
             os.chmod(entry, mode)
             os.chown(entry, 0, group)
+            # What the unit names is whole after a loss of power as well.
+            archive.to_disk(entry)
         os.rename(temporary, os.path.dirname(path))
+        archive.to_disk(directory)
     except Exception:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

@@ -58,7 +58,7 @@ def unpack(archive, target, group=-1, strip=0):
         _unpack_into(archive, working, strip)
         _own(working, group)
         os.rename(working, target)
-        _to_disk(parent)
+        to_disk(parent)
     except (IOError, OSError, zipfile.BadZipfile, zipfile.LargeZipFile, tarfile.TarError, EOFError) as exc:
         raise NodeError("cannot be unpacked (%s); see whether the disk is full, or build it anew" % exc)
     finally:
@@ -145,7 +145,7 @@ def _write(path, content, mode):
     os.chmod(path, mode)
 
 
-def _to_disk(path):
+def to_disk(path):
     """Whatever happens to the power from here on: a release that is there counts as whole."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -161,7 +161,7 @@ def _own(working, group):
             path = os.path.join(directory, name)
             os.chmod(path, 0o750 if os.stat(path).st_mode & 0o100 else 0o640)
             os.chown(path, -1, group)
-            _to_disk(path)
+            to_disk(path)
         os.chmod(directory, 0o750)
         os.chown(directory, -1, group)
-        _to_disk(directory)
+        to_disk(directory)
