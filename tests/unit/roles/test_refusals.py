@@ -523,8 +523,7 @@ CASES: list[tuple[str, dict[str, t.Any], dict[str, str], str]] = [
                     ]
                 },
                 {},
-                "file_sync_port: sshd has PermitRootLogin no; set it. localhost: file_sync_port: sshd has "
-                "PubkeyAuthentication no; set it to yes",
+                "file_sync_port: sshd has PermitRootLogin no; set it",
             ),
             (
                 "verify_keys",
