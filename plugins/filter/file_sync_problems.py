@@ -52,7 +52,9 @@ def file_sync_problems(text: t.Any, node: str, model: t.Any) -> list[str]:
     try:
         return problems_of(str(text), node, model)
     except (KeyError, TypeError, AttributeError) as exc:
-        raise AnsibleFilterError(f"duplex.ha_pair.file_sync_problems: the report of {node} is not ours ({exc})") from exc
+        raise AnsibleFilterError(
+            f"duplex.ha_pair.file_sync_problems: the report of {node} is not ours ({exc})"
+        ) from exc
 
 
 class FilterModule:

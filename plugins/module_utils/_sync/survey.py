@@ -127,7 +127,7 @@ def _is_root(pattern, peer):
 
 
 def ask_sshd(peer, run=run_command):
-    """The options with which sshd would take root from the peer; None when it does not tell, as before its first start."""
+    """The options with which sshd would take root from the peer; None when it does not tell, as before it ever ran."""
     program = find_program("sshd")
     if program is None:
         return None

@@ -366,9 +366,7 @@ def _check_existing(
             reader.refuse(f"{place}.{directory.name}", what, cure)
 
 
-def _check_places(
-    reader: Reader, place: str, directories: Iterable[Directory], found: Mapping[str, t.Any]
-) -> None:
+def _check_places(reader: Reader, place: str, directories: Iterable[Directory], found: Mapping[str, t.Any]) -> None:
     for directory in directories:
         entry = found.get(directory.name, {})
         here = f"{place}.{directory.name}.path"

@@ -70,7 +70,7 @@ SYNCED = {
     "public_key": "ssh-ed25519 AAAA",
     "authorized_keys": "/root/.ssh/authorized_keys",
     "authorized": [
-        'restrict,from="192.0.2.12",command="/usr/libexec/keepalived/ha-pair-sync-receive" ssh-ed25519 AAAA ha-pair-sync'
+        'restrict,from="192.0.2.12",command="/usr/libexec/keepalived/ha-pair-sync-receive" ssh-ed25519 AAAA ours'
     ],
     "known_hosts": ["192.0.2.12 ssh-ed25519 AAAA"],
     "sshd_problems": [],
@@ -556,8 +556,8 @@ CASES: list[tuple[str, dict[str, t.Any], dict[str, str], str]] = [
                 "verify_rounds",
                 {},
                 {"__file_sync_last": {"skipped": True}},
-                'file_sync_directories.data: no round of it was made yet; read "journalctl -u ha-pair-sync.service" and '
-                '"journalctl -t ha-pair-sync"',
+                "file_sync_directories.data: no round of it was made yet; read "
+                '"journalctl -u ha-pair-sync.service" and "journalctl -t ha-pair-sync"',
             ),
         )
     ],

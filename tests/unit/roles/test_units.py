@@ -15,7 +15,9 @@ import pytest
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 TEMPLATES = sorted(
-    path for path in ROLES.glob("*/templates/*.j2") if re.search(r"^\[(Mount|Path|Service|Timer)\]", path.read_text(), re.M)
+    path
+    for path in ROLES.glob("*/templates/*.j2")
+    if re.search(r"^\[(Mount|Path|Service|Timer)\]", path.read_text(), re.M)
 )
 # CentOS 7, EL 8, Debian 11, Debian 12 and EL 9, Debian 13 and EL 10; and around the versions where something begins.
 VERSIONS = [219, 228, 229, 230, 231, 232, 237, 239, 240, 247, 252, 257]

@@ -39,8 +39,8 @@ def test_what_is_well() -> None:
     [
         (
             {"result": "refused", "problem": "the peer is owner as well"},
-            'the last round was refused: the peer is owner as well; mend that, and see the rounds after it by "journalctl '
-            '-t ha-pair-sync" on node-a',
+            "the last round was refused: the peer is owner as well; mend that, and see the rounds after it by "
+            '"journalctl -t ha-pair-sync" on node-a',
         ),
         (
             {"conflict": SPLIT},
@@ -56,7 +56,8 @@ def test_what_is_not(entry: dict[str, t.Any], words: str) -> None:
 @pytest.mark.parametrize("text", ["", "junk", "{}", '{"directories": {}}'])
 def test_no_report_is_no_round(text: str) -> None:
     assert file_sync_problems(text, "node-a", MODEL) == [
-        f'{PLACE}no round of it was made yet; read "journalctl -u ha-pair-sync.service" and "journalctl -t ha-pair-sync"'
+        f'{PLACE}no round of it was made yet; read "journalctl -u ha-pair-sync.service" and '
+        '"journalctl -t ha-pair-sync"'
     ]
 
 
