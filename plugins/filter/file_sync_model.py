@@ -35,6 +35,14 @@ options:
     description: The names of the VRRP instances of this node, where they are known.
     type: list
     elements: str
+  service:
+    description: The service whose node is the source; empty for the owner of the instance.
+    type: str
+    default: ""
+  services:
+    description: The names of the services that run on one node only, where they are known.
+    type: list
+    elements: str
   interval:
     description: The seconds between two rounds.
     type: int
@@ -64,17 +72,21 @@ options:
     type: str
     default: auto
   users:
-    description: The users of this node, where they are known.
-    type: list
-    elements: str
+    description: The users of this node, as a list, or with their numbers as a dictionary, where they are known.
+    type: raw
   groups:
-    description: The groups of this node, where they are known.
-    type: list
-    elements: str
+    description: The groups of this node, as a list, or with their numbers as a dictionary, where they are known.
+    type: raw
   existing:
     description:
       - What is in the directories, by node and by name, each with C(empty) and with C(marker), whether it was ever
-        mirrored, where that is known.
+        mirrored, where that is known. Of this node also C(kind) and C(real), the path without links.
+    type: dict
+  peer_users:
+    description: The numbers of the users of the other node, where they are known.
+    type: dict
+  peer_groups:
+    description: The numbers of the groups of the other node, where they are known.
     type: dict
 """
 
@@ -99,6 +111,9 @@ _value:
       type: str
     instance:
       description: The VRRP instance whose owner is the source.
+      type: str
+    service:
+      description: The service whose node is the source; empty where that is the owner of the instance.
       type: str
     interval:
       description: The seconds between two rounds.
@@ -131,6 +146,8 @@ def file_sync_model(
     node: str,
     vrrp_instance: t.Any,
     vrrp_instances: t.Any = None,
+    service: t.Any = "",
+    services: t.Any = None,
     interval: t.Any = 5,
     timeout: t.Any = 30,
     bandwidth: t.Any = 0,
@@ -141,6 +158,8 @@ def file_sync_model(
     users: t.Any = None,
     groups: t.Any = None,
     existing: t.Any = None,
+    peer_users: t.Any = None,
+    peer_groups: t.Any = None,
 ) -> dict[str, t.Any]:
     """See DOCUMENTATION."""
     try:
@@ -151,6 +170,8 @@ def file_sync_model(
             instance=vrrp_instance,
             # Older versions of ansible-core make text of nothing.
             instances=vrrp_instances or None,
+            service=service,
+            services=services or None,
             interval=interval,
             timeout=timeout,
             bandwidth=bandwidth,
@@ -161,6 +182,8 @@ def file_sync_model(
             users=users or None,
             groups=groups or None,
             existing=existing or None,
+            peer_users=peer_users or None,
+            peer_groups=peer_groups or None,
         ).to_dict()
     except InputError as exc:
         raise AnsibleFilterError(f"duplex.ha_pair.file_sync_model refuses this input:\n{exc}") from exc

@@ -27,9 +27,11 @@ OWN_CURE = "give a directory that holds files of the service only"
 EXCLUDE_CURE = "give patterns of rsync, such as ['*.tmp', /cache/]"
 ACCOUNT_CURE = "give the name of an account that is there, or make it before"
 MODE_CURE = 'give a mode in quotes, such as "0750"'
+SERVICE_CURE = "give the name of a service of mode active_standby, without .service, or leave it out"
 INTERVAL_CURE = "give the seconds between two rounds, 1 to 3600; what is lost in a crash is at most that and one round"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]*(?<!\.service)")
 _ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?")
 _PATH = re.compile(r"(?:/[A-Za-z0-9_.:@+-]+)+")
 _MODE = re.compile(r"0?[0-7]{3,4}")
@@ -66,6 +68,7 @@ class Directory:
 class Model:
     """Everything that the templates print, the tasks install and `verify` expects.
 
+    `service`: the service whose node is the source; empty where that is the owner of the instance.
     `key_options`: what stands before the peer's key in authorized_keys. `peer_host`: the peer in known_hosts.
     `settings`: what the programs of the node read.
     """
@@ -76,6 +79,7 @@ class Model:
     peer_address: str
     peer_host: str
     instance: str
+    service: str
     interval: int
     watch: str
     directories: tuple[Directory, ...]
@@ -94,6 +98,8 @@ def build_sync(
     node: str,
     instance: object,
     instances: Iterable[str] | None = None,
+    service: object = "",
+    services: Iterable[str] | None = None,
     interval: object = 5,
     timeout: object = 30,
     bandwidth: object = 0,
@@ -104,16 +110,21 @@ def build_sync(
     users: Iterable[str] | None = None,
     groups: Iterable[str] | None = None,
     existing: Mapping[str, t.Any] | None = None,
+    peer_users: Mapping[str, int] | None = None,
+    peer_groups: Mapping[str, int] | None = None,
 ) -> Model:
     """The model of one node; raises InputError with all that is wrong.
 
-    `instances`: the VRRP instances of the node, `users` and `groups`: its accounts, where they are known. `existing`:
-    what is in the directories, by node and name: {"empty": whether it is, "marker": whether it was ever mirrored}.
+    `instances` and `services`: the VRRP instances of the node and its services that run on one node only, `users` and
+    `groups`: its accounts, where they are known; with their numbers they are compared with those of the peer.
+    `existing`: what is in the directories, by node and name: {"empty": whether it is, "marker": whether it was ever
+    mirrored}, and of this node "kind" and "real", its path without links.
     """
     reader = Reader()
     addresses = _members(reader, f"{node}: file_sync_members", members, node)
     found = _directories(reader, f"{node}: file_sync_directories", directories, users, groups)
     name = _instance(reader, f"{node}: file_sync_instance", instance, instances)
+    runs = _service(reader, f"{node}: file_sync_service", service, services)
     every = reader.integer(f"{node}: file_sync_interval", interval, 1, 3600, INTERVAL_CURE)
     limit = reader.integer(
         f"{node}: file_sync_timeout", timeout, 5, 3600, "give the seconds after which a silent peer is given up"
@@ -127,11 +138,16 @@ def build_sync(
     number = reader.integer(f"{node}: file_sync_port", port, 1, 65535, "give the TCP port of sshd, such as 22")
     how = reader.choice(f"{node}: file_sync_watch", watch, WATCHES, "leave it out for auto")
     winner = _first(reader, f"{node}: file_sync_first", first, addresses)
-    if existing is not None and not winner:
-        _check_existing(reader, f"{node}: file_sync_directories", found, existing)
+    if existing is not None:
+        _check_places(reader, f"{node}: file_sync_directories", found, existing.get(node, {}))
+        if not winner:
+            _check_existing(reader, f"{node}: file_sync_directories", found, existing)
+    peer = next((member for member in addresses or {} if member != node), "")
+    for own, others, key in ((users, peer_users, "owner"), (groups, peer_groups, "group")):
+        if isinstance(own, Mapping) and others:
+            _check_numbers(reader, f"{node}: file_sync_directories", found, key, own, others, peer)
     reader.finish()
     known = addresses or {}
-    peer = next(member for member in known if member != node)
     own, other = known[node], known[peer]
     return Model(
         node=node,
@@ -140,6 +156,7 @@ def build_sync(
         peer_address=other,
         peer_host=other if number == 22 else f"[{other}]:{number}",
         instance=name,
+        service=runs,
         interval=int(every or 0),
         watch=str(how),
         directories=tuple(found),
@@ -150,6 +167,7 @@ def build_sync(
             "peer": peer,
             "peer_address": other,
             "instance": name,
+            "service": runs,
             "port": number,
             "key": KEY,
             "known_hosts": KNOWN_HOSTS,
@@ -311,6 +329,20 @@ def _instance(reader: Reader, place: str, given: object, instances: Iterable[str
     return name
 
 
+def _service(reader: Reader, place: str, given: object, services: Iterable[str] | None) -> str:
+    if given in (None, ""):
+        return ""
+    names = None if services is None else sorted(map(str, services))
+    if not isinstance(given, str) or not _SERVICE.fullmatch(given):
+        reader.refuse(place, f"{shown(given)} is not the name of a service", SERVICE_CURE)
+    elif names is not None and given not in names:
+        close = nearest(given, names)
+        hint = f"did you mean {close!r}?" if close else SERVICE_CURE
+        what = f"{shown(given)} is not one of java_service_services that run on one node only"
+        reader.refuse(place, f"{what} ({', '.join(names) or 'none'})", hint)
+    return str(given)
+
+
 def _first(reader: Reader, place: str, given: object, members: Mapping[str, str] | None) -> str:
     if given in (None, ""):
         return ""
@@ -332,3 +364,34 @@ def _check_existing(
             what = f"{directory.path} has files on {' and on '.join(seen)}, and nothing was ever mirrored"
             cure = f"empty it on one node, or say whose files win (file_sync_first: {next(iter(seen))})"
             reader.refuse(f"{place}.{directory.name}", what, cure)
+
+
+def _check_places(reader: Reader, place: str, directories: Iterable[Directory], found: Mapping[str, t.Any]) -> None:
+    for directory in directories:
+        entry = found.get(directory.name, {})
+        here = f"{place}.{directory.name}.path"
+        if entry.get("kind") == "other":
+            what = f"{directory.path} is not a directory, or cannot be looked into"
+            reader.refuse(here, what, "move away what is there, or give another path")
+        elif entry.get("kind") and entry.get("real", directory.path) != directory.path:
+            what = f"{directory.path} leads to {entry['real']} by a link"
+            reader.refuse(here, what, f"give {entry['real']}, on both nodes")
+
+
+def _check_numbers(
+    reader: Reader,
+    place: str,
+    directories: Iterable[Directory],
+    key: str,
+    own: Mapping[str, int],
+    others: Mapping[str, int],
+    peer: str,
+) -> None:
+    """Files are mirrored with the numbers of their accounts; with another number they would be somebody else's."""
+    for directory in directories:
+        name = getattr(directory, key)
+        numbers = {int(known[name]) for known in (own, others) if name in known}
+        # One that is still to be made has none.
+        if len(numbers) == 2 and min(numbers) >= 0:
+            what = f"{shown(name)} is number {own[name]} here and {others[name]} on {peer}"
+            reader.refuse(f"{place}.{directory.name}.{key}", what, "give it the same number on both nodes")

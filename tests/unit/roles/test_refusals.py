@@ -58,6 +58,23 @@ TOMCAT = {"tomcat_applications": [], "tomcat_write_paths": ["/srv/data"]}
 NGINX = {"nginx_sites": [{"name": "web", "root": "/var/www/web"}]}
 
 
+SYNC = {
+    "file_sync_directories": {"data": {"path": "/srv/data"}},
+    "file_sync_members": {"localhost": "192.0.2.11", "node-b": "192.0.2.12"},
+    "file_sync_instance": "app",
+}
+SYNCED = {
+    "users": {},
+    "groups": {},
+    "directories": {"data": {"kind": "directory", "real": "/srv/data", "empty": True, "marker": True}},
+    "public_key": "ssh-ed25519 AAAA",
+    "authorized_keys": "/root/.ssh/authorized_keys",
+    "authorized": [
+        'restrict,from="192.0.2.12",command="/usr/libexec/keepalived/ha-pair-sync-receive" ssh-ed25519 AAAA ours'
+    ],
+    "known_hosts": ["192.0.2.12 ssh-ed25519 AAAA"],
+    "sshd_problems": [],
+}
 NFS = {"nfs_mount_mounts": [{"path": "/srv/data", "source": "192.0.2.20:/export/data"}]}
 WELL = {
     "path": "/srv/data",
@@ -487,6 +504,61 @@ CASES: list[tuple[str, dict[str, t.Any], dict[str, str], str]] = [
                 "exported",
             ),
             ("silent", "does not answer, so its file system hangs; mend that, or unmount it"),
+        )
+    ],
+    *[
+        (
+            "file_sync",
+            {**SYNC, "tasks_from": tasks, "__file_sync_survey": {"survey": {**SYNCED, **found}}, **more},
+            {},
+            f"localhost: {words}",
+        )
+        for tasks, found, more, words in (
+            (
+                "sshd",
+                {
+                    "sshd_problems": [
+                        {"what": "sshd has PermitRootLogin no", "cure": "set it"},
+                        {"what": "sshd has PubkeyAuthentication no", "cure": "set it to yes"},
+                    ]
+                },
+                {},
+                "file_sync_port: sshd has PermitRootLogin no; set it",
+            ),
+            (
+                "verify_keys",
+                {"public_key": ""},
+                {},
+                "/etc/ha-pair/sync/id_ed25519.pub: holds no key; deploy both nodes together",
+            ),
+            (
+                "verify_keys",
+                {"known_hosts": []},
+                {},
+                "/etc/ha-pair/sync/known_hosts: holds no key; deploy both nodes together",
+            ),
+            (
+                "verify_keys",
+                {"authorized": []},
+                {},
+                "/root/.ssh/authorized_keys: has 0 lines of file_sync, not one that lets node-b in from 192.0.2.12; "
+                "deploy both nodes together",
+            ),
+            (
+                "verify_answer",
+                {},
+                {"__file_sync_answer": {"rc": 1, "stderr": "ha-pair-sync: data: the peer: Connection refused\n"}},
+                "file_sync_members: node-b does not answer over SSH at 192.0.2.12 port 22 (ha-pair-sync: data: the "
+                "peer: Connection refused); see that its sshd runs and lets 192.0.2.11 in, and deploy both nodes "
+                "together",
+            ),
+            (
+                "verify_rounds",
+                {},
+                {"__file_sync_last": {"skipped": True}},
+                "file_sync_directories.data: no round of it was made yet; read "
+                '"journalctl -u ha-pair-sync.service" and "journalctl -t ha-pair-sync"',
+            ),
         )
     ],
     (

@@ -15,7 +15,9 @@ import pytest
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 TEMPLATES = sorted(
-    path for path in ROLES.glob("*/templates/*.j2") if re.search(r"^\[(Mount|Service|Timer)\]", path.read_text(), re.M)
+    path
+    for path in ROLES.glob("*/templates/*.j2")
+    if re.search(r"^\[(Mount|Path|Service|Timer)\]", path.read_text(), re.M)
 )
 # CentOS 7, EL 8, Debian 11, Debian 12 and EL 9, Debian 13 and EL 10; and around the versions where something begins.
 VERSIONS = [219, 228, 229, 230, 231, 232, 237, 239, 240, 247, 252, 257]
@@ -32,6 +34,7 @@ OLD: dict[str, set[str]] = {
         "ExecStop",
         "ExecStopPost",
         "Group",
+        "IOSchedulingClass",
         "LimitMEMLOCK",
         "LimitRTPRIO",
         "Nice",
@@ -54,13 +57,15 @@ OLD: dict[str, set[str]] = {
         "WatchdogSec",
     },
     "Mount": {"Options", "TimeoutSec", "Type", "What", "Where"},
-    "Timer": {"AccuracySec", "OnActiveSec", "OnUnitInactiveSec"},
+    "Path": {"PathChanged", "Unit"},
+    "Timer": {"AccuracySec", "OnActiveSec", "OnUnitActiveSec", "OnUnitInactiveSec"},
     "Install": {"WantedBy"},
 }
 FIRST = {
     ("Service", "AmbientCapabilities"): 229,
     ("Unit", "StartLimitIntervalSec"): 230,
     ("Service", "ReadWritePaths"): 231,
+    ("Service", "LogLevelMax"): 236,
     ("Service", "WatchdogSignal"): 240,
     ("Mount", "LazyUnmount"): 232,
 }
@@ -97,7 +102,22 @@ TOMCAT: dict[str, t.Any] = {
 }
 
 
-def unit(template: Path, systemd: int, probes: tuple[dict[str, str], ...] = (), mount: dict[str, t.Any] = NFS) -> str:
+SYNC: dict[str, t.Any] = {
+    "peer": "node-b",
+    "service": "fetcher",
+    "interval": 5,
+    "settings": {"timeout": 30},
+    "directories": [{"name": "data", "path": "/srv/data"}],
+}
+
+
+def unit(
+    template: Path,
+    systemd: int,
+    probes: tuple[dict[str, str], ...] = (),
+    mount: dict[str, t.Any] = NFS,
+    watch: str = "systemd",
+) -> str:
     """The unit as it is written for a version of systemd, on a node with these probes and this mount."""
     environment = jinja2.Environment(
         trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined, autoescape=False
@@ -135,6 +155,14 @@ def unit(template: Path, systemd: int, probes: tuple[dict[str, str], ...] = (), 
         __redis_server="/usr/bin/redis-server",
         __redis_configuration="/etc/ha-pair/redis.conf",
         __redis_role_program="/usr/libexec/keepalived/ha-pair-redis-role",
+        __file_sync_systemd=str(systemd),
+        __file_sync_model=SYNC,
+        __file_sync_program="/usr/libexec/keepalived/ha-pair-sync",
+        __file_sync_report="/run/keepalived/ha-pair/sync.json",
+        __file_sync_state="/run/keepalived/ha-pair",
+        __file_sync_round="ha-pair-sync.service",
+        __file_sync_lsyncd_configuration="/etc/ha-pair/sync/lsyncd.lua",
+        __file_sync_watch=watch,
         __service_tracking_systemd=str(systemd),
         __service_tracking_service="app.service",
         __service_tracking_unit="ha-pair-track-app.service",
@@ -286,3 +314,32 @@ def test_what_tries_again_is_good_shell(services: list[str]) -> None:
     (command,) = (value for _section, name, value in directives(text) if name == "ExecStart")
     script = command.partition(" -c ")[2].strip("'").replace("$$", "$")
     assert subprocess.run(["/bin/sh", "-n", "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("systemd", VERSIONS)
+class TestRoundsGoOn:
+    def test_whatever_starts_rounds_may_always_start_one(self, systemd: int) -> None:
+        for template in ("ha-pair-sync.service.j2", "ha-pair-sync-source.service.j2", "ha-pair-sync-watch.service.j2"):
+            (path,) = (path for path in TEMPLATES if path.name == template)
+            text = unit(path, systemd)
+            assert ("\nStartLimitIntervalSec=0" in text) == (systemd >= 230), template
+            assert ("\nStartLimitInterval=0" in text) == (systemd < 230), template
+
+    def test_a_round_has_no_view_of_its_own_of_the_mounts(self, systemd: int) -> None:
+        for template in ("ha-pair-sync.service.j2", "ha-pair-sync-watch.service.j2", "ha-pair-sync-source.service.j2"):
+            (path,) = (path for path in TEMPLATES if path.name == template)
+            names = {name for _section, name, _value in directives(unit(path, systemd))}
+            assert not {"ProtectSystem", "ProtectHome", "PrivateTmp", "ReadWritePaths"} & names, template
+
+    def test_the_source_is_never_started_at_boot(self, systemd: int) -> None:
+        assert values("WantedBy", "ha-pair-sync-source.service.j2", systemd) == []
+        assert values("Before", "ha-pair-sync-source.service.j2", systemd) == ["fetcher.service"]
+
+    def test_a_change_of_the_source_starts_a_round_also_beside_lsyncd(self, systemd: int) -> None:
+        (path,) = (path for path in TEMPLATES if path.name == "ha-pair-sync.path.j2")
+        found = {
+            watch: [value for _section, name, value in directives(unit(path, systemd, watch=watch)) if "Path" in name]
+            for watch in ("lsyncd", "systemd")
+        }
+        assert found["lsyncd"] == ["/run/keepalived/ha-pair/active.json"]
+        assert found["systemd"] == ["/run/keepalived/ha-pair/active.json", "/srv/data"]

@@ -404,7 +404,7 @@ class RoundTest(unittest.TestCase):
         self.write(A, late="1")
         self.addCleanup(setattr, sync, "LAST", sync.LAST)
         sync.LAST = 0.5
-        self.put(self.path("rsync"), "#!/bin/sh\nexec sleep 60\n")
+        self.put(self.path("rsync"), "#!/bin/sh\n[ $1 = --version ] || exec sleep 60\n")
         os.chmod(self.path("rsync"), 0o755)
         self.rsync = self.path("rsync")
         self.sync(A, "--last")
@@ -542,7 +542,7 @@ class RoundTest(unittest.TestCase):
         self.sync(A)
         self.put(self.path("backup.json"), state_text("BACKUP"))
         rsync = self.path("rsync")
-        text = "#!/bin/sh\ncp %s %s\nexec sleep 60\n"
+        text = "#!/bin/sh\n[ $1 = --version ] && exit\ncp %s %s\nexec sleep 60\n"
         self.put(rsync, text % (self.path("backup.json"), self.path(A, "run", "state.json")))
         os.chmod(rsync, 0o755)
         self.rsync = rsync

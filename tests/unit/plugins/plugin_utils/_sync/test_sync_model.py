@@ -213,6 +213,28 @@ def test_files_on_both_nodes_are_no_question_once_they_were_mirrored_or_somebody
             "node-a: file_sync_watch: 'inotify' is not one of auto, lsyncd, systemd; leave it out for auto",
         ),
         (
+            {"service": "fetch", "services": ["fetcher"]},
+            "node-a: file_sync_service: 'fetch' is not one of java_service_services that run on one node only "
+            "(fetcher); did you mean 'fetcher'?",
+        ),
+        (
+            {"service": "fetcher.service"},
+            f"node-a: file_sync_service: 'fetcher.service' is not the name of a service; {model.SERVICE_CURE}",
+        ),
+        (
+            {"existing": {"node-a": {"data": {"kind": "other", "real": "/srv/data", "empty": True, "marker": False}}}},
+            f"{PLACE}.data.path: /srv/data is not a directory, or cannot be looked into; move away what is there, or "
+            "give another path",
+        ),
+        (
+            {"existing": {"node-a": {"data": {"kind": "absent", "real": "/mnt/x", "empty": True, "marker": False}}}},
+            f"{PLACE}.data.path: /srv/data leads to /mnt/x by a link; give /mnt/x, on both nodes",
+        ),
+        (
+            {"users": {"app": 990}, "peer_users": {"app": 991}},
+            f"{PLACE}.data.owner: 'app' is number 990 here and 991 on node-b; give it the same number on both nodes",
+        ),
+        (
             {"existing": {node: {"data": {"empty": False, "marker": False}} for node in ("node-a", "node-b")}},
             f"{PLACE}.data: /srv/data has files on node-a and on node-b, and nothing was ever mirrored; empty it on "
             "one node, or say whose files win (file_sync_first: node-a)",
@@ -221,6 +243,19 @@ def test_files_on_both_nodes_are_no_question_once_they_were_mirrored_or_somebody
 )
 def test_refuses(given: dict[str, t.Any], problem: str) -> None:
     assert refusals(**given) == [problem]
+
+
+def test_where_a_service_is_named_the_programs_follow_it() -> None:
+    found = build(service="fetcher", services=["fetcher"])
+    assert (found.service, found.settings["service"]) == ("fetcher", "fetcher")
+    assert build(service="fetcher").service == "fetcher"
+    assert build().settings["service"] == ""
+
+
+def test_accounts_with_the_same_number_or_none_yet_are_well() -> None:
+    assert build(users={"app": 990}, peer_users={"app": 990})
+    assert build(users={"app": -1}, peer_users={"app": 990})
+    assert build(users={"app": 990}, peer_users={"other": 1})
 
 
 def test_the_filter_gives_the_model_and_all_that_is_wrong() -> None:
