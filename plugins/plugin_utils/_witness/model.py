@@ -54,7 +54,8 @@ def build_witness(
     own: set[str] = set()
     if facts is not None:
         _check_platform(reader, node, facts)
-        own = {str(one) for key in ("all_ipv4_addresses", "all_ipv6_addresses") for one in facts.get(key) or ()}
+        known = [str(one) for key in ("all_ipv4_addresses", "all_ipv6_addresses") for one in facts.get(key) or ()]
+        own = {one for one in known if not one.startswith("fe80:")}
     found = _address(reader, f"{node}: active_witness_address", address, own)
     number = reader.integer(f"{node}: active_witness_port", port, *PORTS, "give a free TCP port such as 7412")
     seconds = reader.seconds(
