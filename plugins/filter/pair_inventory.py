@@ -61,6 +61,10 @@ _value:
               description: The services without which a node cannot own it.
               type: list
               elements: str
+            active_standby:
+              description: Those of its services that run on the owner only.
+              type: list
+              elements: str
             advert_interval:
               description: How often the owner announces itself.
               type: float

@@ -42,7 +42,8 @@ options:
     description:
       - The fault. Needed unless O(state=mended).
       - V(service_stop) stops O(service). Mending starts it again, and after it the services that systemd stopped with
-        it.
+        it. What C(ha-pair-active) runs on one node of the pair only, no fault starts again, because it does so itself
+        where it is to run.
       - V(service_crash) kills O(service) with SIGKILL after a drop-in has told systemd not to start it again.
       - V(service_crash_restart) kills it and leaves the rest to systemd.
       - V(service_hang) stops all its processes with SIGSTOP.

@@ -32,6 +32,13 @@ def start_step(unit):
     )
 
 
+def start_again_step(properties, target):
+    """Starting a unit, of which this is what systemd says, unless its agent does so where it is to run."""
+    if target.is_run_by_agent(properties):
+        return "leave the start of %s to ha-pair-active" % properties["Id"], ":"
+    return start_step(properties["Id"])
+
+
 def signal_step(unit, name):
     # To the whole unit and by no name of a process: a host of containers runs other daemons of the same name.
     return ("%s to all processes of %s" % (name, unit), "systemctl kill --signal=%s %s" % (name, quote(unit)))
@@ -46,14 +53,18 @@ def go_on_step(unit):
 
 
 def stop(params, target, _directory, default=None):
-    unit = target.unit(params["service"] or default)["Id"]
+    properties = target.unit(params["service"] or default)
+    unit = properties["Id"]
     # systemd stops what depends on the unit as well, and starting the unit brings none of that back.
-    units = [unit] + target.stopped_with(unit)
-    return Plan([("stop %s" % unit, "systemctl stop %s" % quote(unit))], [start_step(name) for name in units])
+    others = [start_step(name) for name in target.stopped_with(unit)]
+    return Plan(
+        [("stop %s" % unit, "systemctl stop %s" % quote(unit))], [start_again_step(properties, target)] + others
+    )
 
 
 def crash(params, target, _directory):
-    unit = target.unit(params["service"])["Id"]
+    properties = target.unit(params["service"])
+    unit = properties["Id"]
     drop_ins = "/run/systemd/system/%s.d" % unit
     path = "%s/%s" % (drop_ins, DROP_IN)
     return Plan(
@@ -74,19 +85,20 @@ def crash(params, target, _directory):
                 "let systemd start %s again" % unit,
                 "rm -f %s; rmdir %s 2>/dev/null; systemctl daemon-reload" % (quote(path), quote(drop_ins)),
             ),
-            start_step(unit),
+            start_again_step(properties, target),
         ],
     )
 
 
 def crash_restart(params, target, _directory, default=None):
-    unit = target.unit(params["service"] or default)["Id"]
-    return Plan([signal_step(unit, "SIGKILL")], [start_step(unit)])
+    properties = target.unit(params["service"] or default)
+    return Plan([signal_step(properties["Id"], "SIGKILL")], [start_again_step(properties, target)])
 
 
 def hang(params, target, _directory, default=None):
-    unit = target.unit(params["service"] or default)["Id"]
-    return Plan([signal_step(unit, "SIGSTOP")], [go_on_step(unit), start_step(unit)])
+    properties = target.unit(params["service"] or default)
+    unit = properties["Id"]
+    return Plan([signal_step(unit, "SIGSTOP")], [go_on_step(unit), start_again_step(properties, target)])
 
 
 def keepalived_stop(params, target, directory):
@@ -138,7 +150,7 @@ def cpu_starvation(params, target, _directory):
             quote("/run/systemd/%s/%s.d/50-CPUQuota.conf" % (place, unit)) for place in ("system.control", "system")
         )
         undo.append(("forget the quota", "rm -f %s && systemctl daemon-reload" % left))
-    undo.append(start_step(unit))
+    undo.append(start_again_step(properties, target))
     return Plan(
         cut=[
             (

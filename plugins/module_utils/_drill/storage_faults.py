@@ -12,7 +12,7 @@ from .._node import addresses
 from .._node.errors import NodeError
 from .._node.mounts import mount_above, mount_at, option_of
 from .network_faults import drop_port
-from .service_faults import KEEPALIVED, go_on_step, signal_step, start_step
+from .service_faults import KEEPALIVED, go_on_step, signal_step, start_again_step
 from .shell import Plan, quote
 from .target import UnsupportedError
 
@@ -225,9 +225,9 @@ def disk_full(params, target, _directory):
         unit = properties["Id"]
         if properties.get("CanReload") == "yes":
             reload_it = [("have %s open its files again" % unit, "systemctl reload %s" % quote(unit))]
-            undo_service = [start_step(unit)] + reload_it
+            undo_service = [start_again_step(properties, target)] + reload_it
         else:
-            undo_service = [start_step(unit)]
+            undo_service = [start_again_step(properties, target)]
             notes = ["%s cannot be reloaded, so files that it has open already are not affected" % unit]
     place, filler = quote(path), quote(path.rstrip("/") + "/ha-pair-drill.full")
     label = ',rootcontext=\\"$(stat -c %%C %s)\\"' % place if target.has_selinux() else ""

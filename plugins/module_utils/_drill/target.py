@@ -21,7 +21,18 @@ OLDEST_SYSTEMD = 219
 _CAP_SYS_ADMIN = 21
 _UNIT = re.compile(r"^[A-Za-z0-9:_.@\\-]+$")
 _SUFFIX = re.compile(r"\.(service|socket|target|timer|mount|automount|path|slice|scope|device|swap)$")
-_PROPERTIES = ("Id", "LoadState", "ActiveState", "CanReload", "MainPID", "ControlGroup", "CPUQuotaPerSecUSec")
+_PROPERTIES = (
+    "Id",
+    "LoadState",
+    "ActiveState",
+    "CanReload",
+    "MainPID",
+    "ControlGroup",
+    "CPUQuotaPerSecUSec",
+    "PartOf",
+)
+# What it has under it, ha-pair-active alone starts, on one node of the pair.
+_AGENT_TARGET = re.compile(r"^ha-pair-.+[.]target$")
 # Stopping a unit stops those that these name.
 _DEPENDENTS = ("RequiredBy", "BoundBy", "ConsistsOf")
 _CPU_GROUPS = ("/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct")
@@ -177,8 +188,16 @@ class Target(object):
             )
         return found
 
+    @staticmethod
+    def is_run_by_agent(properties):
+        """Whether ha-pair-active starts it where it is to run: nobody else may, for it could run on both nodes then."""
+        return any(_AGENT_TARGET.match(name) for name in properties.get("PartOf", "").split())
+
     def stopped_with(self, unit):
-        """The services that run and that systemd stops together with a unit, those nearest to it first."""
+        """The services that run and that systemd stops together with a unit, those nearest to it first.
+
+        Without those that ha-pair-active starts again itself.
+        """
         found, seen, waiting = [], {unit}, [unit]
         while waiting:
             name = waiting.pop(0)
@@ -190,7 +209,7 @@ class Target(object):
                 found.append(name)
             for key in _DEPENDENTS:
                 for other in properties.get(key, "").split():
-                    if other not in seen:
+                    if other not in seen and not _AGENT_TARGET.match(other):
                         seen.add(other)
                         waiting.append(other)
         return found

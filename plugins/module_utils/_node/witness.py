@@ -22,13 +22,15 @@ from .active_core import DENIED, GRANTED
 from .active_wire import Listener
 from .boot_clock import boottime
 from .errors import NodeError
-from .system import read_text
+from .system import System, read_text
 
 __metaclass__ = type
 
 SETTINGS_FILE = "/etc/keepalived/ha-pair-witness.json"
 CURE = "run the role again that wrote it"
 TICK = 1.0
+# Ends with this to be started again at once, with the new programs.
+START_AGAIN = 75
 LONGEST_LEASE = 600.0
 # So many services, and so long names: nobody fills the memory of this host.
 MOST_SERVICES = 256
@@ -153,7 +155,8 @@ def main():
         service.log("problem: %s: port %d: cannot be listened on (%s); see who does, and that the address is this "
                     "host's" % (place + (exc.strerror or exc,)))
         return 1
-    stopped = []
+    stopped, code = [], 0
+    programs = System().program_stamp()
     signal.signal(signal.SIGTERM, lambda _signum, _frame: stopped.append(True))
     service.tell("READY=1")
     service.log("lends services on %s port %d, for %g s at most" % (place + (settings["lease"],)))
@@ -164,5 +167,11 @@ def main():
             if problem != "the connection was closed":
                 service.log("problem: a caller was turned away: %s" % problem)
         service.tell("WATCHDOG=1")
+        if programs is not None and System().program_stamp() != programs:
+            # Whoever has a loan says so to the next one, and keeps it.
+            service.log("the programs of this host were replaced: starting again with the new ones")
+            code = START_AGAIN
+            break
+    service.tell("STOPPING=1")
     listener.close()
-    return 0
+    return code

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from .results import ANY, CONFLICT, MOVES, RETURNS, STAYS
 
@@ -210,3 +210,25 @@ FAULTS: tuple[Fault, ...] = (
 )
 
 BY_NAME: Mapping[str, Fault] = {fault.name: fault for fault in FAULTS}
+
+_AGAIN = "its agent starts it again where it is, and gives the VIP away once it ended too often"
+_BY_AGENT: Mapping[str, tuple[str, str]] = {
+    "service_stop": (ANY, _AGAIN),
+    "service_crash": (ANY, _AGAIN),
+    "service_crash_restart": (ANY, _AGAIN),
+    "service_hang": (MOVES, "its agent ends it and leaves it alone for a while"),
+}
+
+
+def by_agent(fault: Fault, settings: Settings, service: str) -> Fault:
+    """The fault as it is for an instance with services that run on its owner only, by their agent.
+
+    Clients of those wait until the service has stopped there and is ready here, and how long that takes nobody here
+    knows: without a limit that the user gives, none is kept. service: the one that is hit, without its suffix.
+    """
+    names: Sequence[str] = settings.get("active_standby") or ()
+    if not names or fault.vip == STAYS:
+        return fault
+    vip, note = _BY_AGENT.get(fault.name, (fault.vip, fault.note)) if service in names else (fault.vip, fault.note)
+    wait = f"clients of {' and '.join(names)} wait for its start as well"
+    return replace(fault, vip=vip, rto=None, note=f"{note}; {wait}" if note else wait)

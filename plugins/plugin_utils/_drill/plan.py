@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import InputError, Reader, nearest
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._version import VERSION
 
-from .catalogue import BY_NAME, FAULTS, HANDOVER, NOTICED, Fault, silence
+from .catalogue import BY_NAME, FAULTS, HANDOVER, NOTICED, Fault, by_agent, silence
 from .results import ANY, CONFLICT, EXPECTATIONS, RETURNS, STAYS
 
 OVERHEAD = 16.0
@@ -199,6 +199,10 @@ def _read(
     own = _rto(f"{here}.rto_seconds", options.get("rto_seconds"), reader)
     # A limit for all faults is not meant for one that has none.
     rto = own or (None if fault.rto is None else facilities["rto_seconds"])
+    service = ""
+    if "service" in fault.needs or "service" in options:
+        service = str(options.get("service") or next(iter(facilities["services"]), ""))
+    fault = by_agent(fault, settings, service.removesuffix(".service"))
     expect = _expectation(fault, settings, rto, lasts)
     quiet = expect if fault.vip == CONFLICT else {**expect, "vip": STAYS, "rto_seconds": rto or NOTICED}
     needed = _needed(lasts, expect["rto_seconds"])
@@ -206,7 +210,6 @@ def _read(
     restore_after = needed if fault.cuts else max(needed, int(facilities["restore_after"]))
     arguments = {**fault.options, **{key: options[key] for key in ("path", "size", "quota") if key in options}}
     if "service" in fault.needs or "service" in options:
-        service = str(options.get("service") or next(iter(facilities["services"]), ""))
         arguments["service"] = service if not service or "." in service else f"{service}.service"
     if fault.name == "check_hang":
         arguments["path"] = options.get("path") or facilities["check"]

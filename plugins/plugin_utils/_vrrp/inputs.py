@@ -36,6 +36,13 @@ VARIABLES = (
 """The variables of the keepalived role; its argument_specs say the same (a test compares)."""
 
 OTHER_VARIABLES = (
+    "active_witness_address",
+    "active_witness_clients",
+    "active_witness_firewall_zone",
+    "active_witness_lease",
+    "active_witness_open_firewall",
+    "active_witness_port",
+    "active_witness_secret",
     "failover_drill_confirm",
     "failover_drill_disk_path",
     "failover_drill_download_url",
@@ -183,6 +190,7 @@ OTHER_VARIABLES = (
 
 KNOWN = (*VARIABLES, *OTHER_VARIABLES)
 PREFIXES = (
+    "active_witness_",
     "failover_drill_",
     "file_sync_",
     "java_service_",

@@ -29,6 +29,7 @@ except ImportError:  # requirements.py says so, with the cure
 class InstanceSettings:
     """How an instance moves. Durations in seconds.
 
+    `active_standby`: those of its services that run on the owner only.
     `master_down_interval`: after which silence of the owner the slower of the two has taken over. `noticed_after`: how
     long keepalived does not notice a changed state file, at the most. `takeover_delay`: how long after its decision a
     new owner has the addresses. `mounts`: after which time it is noticed, at the most, that the storage mounted at a
@@ -39,6 +40,7 @@ class InstanceSettings:
     preferred: str | None
     sync_group: str | None
     services: list[str]
+    active_standby: list[str]
     advert_interval: float
     master_down_interval: float
     preempt_delay: float
@@ -59,6 +61,7 @@ class InstanceSettings:
             given.preferred,
             given.sync_group,
             [service.name for service in given.services],
+            [service.name for service in given.services if service.active_standby],
             given.advert_interval,
             round(down, 6),
             given.preempt_delay,

@@ -54,6 +54,19 @@ IN_REDIS = {
         "jars": [{"url": "https://example.com/manager.jar", "checksum": "sha256:" + "ab" * 32}],
     },
 }
+WITNESS = {
+    "active_witness_address": "192.0.2.31",
+    "active_witness_secret": "not-to-be-seen-0",
+    "active_witness_clients": ["192.0.2.11"],
+}
+
+
+def host(*listeners: dict[str, t.Any], firewalld: str = "inactive", witness: str = "active") -> dict[str, t.Any]:
+    """What a host reports that is to be a witness."""
+    units = {"firewalld.service": {"active": firewalld}, "ha-pair-witness.service": {"active": witness}}
+    return {"__active_witness_survey": {"survey": {"units": units, "listeners": list(listeners)}}}
+
+
 TOMCAT = {"tomcat_applications": [], "tomcat_write_paths": ["/srv/data"]}
 NGINX = {"nginx_sites": [{"name": "web", "root": "/var/www/web"}]}
 
@@ -273,6 +286,46 @@ CASES: list[tuple[str, dict[str, t.Any], dict[str, str], str]] = [
             ("service_tracking_ready_timeout", 0, "1..3600", "30"),
             ("service_tracking_stop_delay", 61, "0..60", "0.25"),
             ("service_tracking_restart_delay", 0.01, "0.1..3600", "1"),
+        )
+    ],
+    *[
+        (
+            "active_witness",
+            {**WITNESS, "tasks_from": "host", **found},
+            {},
+            f"localhost: active_witness_{words}",
+        )
+        for found, words in (
+            (
+                host({"address": "0.0.0.0", "port": 7412, "programs": ["java"]}),
+                "port: port 7412 belongs to java; stop and disable that program, or give another active_witness_port",
+            ),
+            (
+                {**host(firewalld="active"), "active_witness_clients": []},
+                "clients: is empty, and firewalld runs here, so no node would reach the witness; give the addresses "
+                "from which the nodes of the pairs come, or active_witness_open_firewall: false when you let them in "
+                "yourself",
+            ),
+        )
+    ],
+    *[
+        (
+            "active_witness",
+            {**WITNESS, "tasks_from": "judge", **found},
+            {},
+            f"localhost: ha-pair-witness.service: {words}",
+        )
+        for found, words in (
+            (
+                host(witness="failed"),
+                'is failed, not active; read "journalctl -u ha-pair-witness.service" and start it, or deploy the host '
+                "again",
+            ),
+            (
+                host({"address": "192.0.2.31", "port": 7500, "programs": ["ha-pair-witness"]}),
+                'does not listen on 192.0.2.31 port 7412; read "journalctl -u ha-pair-witness.service", or deploy the '
+                "host again",
+            ),
         )
     ],
     *[

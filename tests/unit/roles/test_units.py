@@ -45,6 +45,7 @@ OLD: dict[str, set[str]] = {
         "ProtectHome",
         "ProtectSystem",
         "RemainAfterExit",
+        "RestrictAddressFamilies",
         "Restart",
         "RestartSec",
         "StartLimitInterval",
@@ -149,6 +150,9 @@ def unit(
         __tomcat_model=TOMCAT,
         __tomcat_environment_file="/etc/ha-pair/tomcat.env",
         __tomcat_stop_timeout=30,
+        __active_witness_systemd=str(systemd),
+        __active_witness_account="keepalived_script",
+        __active_witness_program="/usr/libexec/keepalived/ha-pair-witness",
         __redis_systemd=str(systemd),
         __redis_model={"instance": "web"},
         __redis_unit="redis-server.service",
@@ -287,6 +291,17 @@ def test_who_makes_a_redis_primary_starts_while_storage_hangs_and_before_redis_i
     # Before 6.2 a replica is ready for systemd once it has its primary's data, and there may be no primary yet.
     assert values("Type", "redis.service.conf.j2", systemd) == ["simple"]
     assert values("ExecStart", "redis.service.conf.j2", systemd)[-1].endswith(" --supervised no --daemonize no")
+
+
+@pytest.mark.parametrize("systemd", VERSIONS)
+def test_the_witness_has_no_rights_and_starts_while_storage_hangs(systemd: int) -> None:
+    (program,) = (path for path in TEMPLATES if path.name == "ha-pair-witness.service.j2")
+    found = {name: value for _section, name, value in directives(unit(program, systemd))}
+    assert (found["User"], found["CapabilityBoundingSet"]) == ("keepalived_script", "")
+    assert {"ProtectSystem", "ProtectHome", "PrivateTmp", "ReadWritePaths"}.isdisjoint(found)
+    assert ("NoNewPrivileges" in found) == (systemd >= 231)
+    # It ends with 75 when its programs were replaced, which is no failure.
+    assert (found["SuccessExitStatus"], found["Restart"], found["Type"]) == ("75", "always", "notify")
 
 
 @pytest.mark.parametrize("systemd", VERSIONS)

@@ -263,6 +263,35 @@ class ServiceFaultTest(FaultTest):
         )
         self.assert_shell(plan)
 
+    def test_what_runs_on_one_node_only_is_started_by_its_agent_alone(self):
+        for fault in ("service_stop", "service_crash", "service_crash_restart", "service_hang", "cpu_starvation"):
+            machine = Machine()
+            machine.properties["PartOf"] = "shop.target ha-pair-nginx.target"
+            plan = compose(fault, machine, service="nginx")
+            self.assertFalse([line for line in commands(plan.undo) if "systemctl start" in line])
+            self.assertEqual(plan.undo[-1], ("leave the start of nginx.service to ha-pair-active", ":"))
+            self.assert_shell(plan)
+        machine = Machine()
+        machine.properties["PartOf"] = "ha-pair-nginx.target"
+        plan = compose("disk_full", machine, service="nginx", path="/srv/log")
+        self.assertFalse([line for line in commands(plan.undo) if "systemctl start" in line])
+
+    def test_what_falls_with_keepalived_and_has_an_agent_is_not_started_with_it(self):
+        shown = {
+            "keepalived.service": "ActiveState=active\nBoundBy=ha-pair-fetcher.target other.service\n",
+            "ha-pair-fetcher.target": "ActiveState=active\nConsistsOf=fetcher.service\n",
+            "fetcher.service": "ActiveState=active\n",
+            "other.service": "ActiveState=active\n",
+        }
+        asked = {"systemctl show %s -p Id -p ActiveState -p RequiredBy" % name: (0, text, "")
+                 for name, text in shown.items()}
+        machine = Machine(broken=asked)
+        machine.properties["Id"] = "keepalived.service"
+        self.assertEqual(
+            commands(compose("keepalived_stop", machine).undo),
+            [START % {"unit": name + ".service"} for name in ("keepalived", "other")],
+        )
+
     def test_a_crash_that_systemd_repairs(self):
         plan = compose("service_crash_restart", service="nginx.service")
         self.assertEqual(plan.prepare, [])

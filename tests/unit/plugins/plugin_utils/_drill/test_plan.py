@@ -153,6 +153,40 @@ def test_where_nobody_is_preferred_it_need_not_come_back() -> None:
     assert one("keepalived_kill")["expect"]["vip"] == "returns"
 
 
+class TestServicesOnTheOwnerOnly:
+    """What their agent does about it, and how long that takes, is another matter than where the VIP is."""
+
+    WAIT = "clients of fetcher wait for its start as well"
+
+    def entries(self, *faults: object, services: tuple[str, ...] = ("fetcher",), **facilities: t.Any) -> t.Any:
+        settings = {**PAIR["settings"]["web"], "services": list(services), "active_standby": ["fetcher"]}
+        pair = {**PAIR, "settings": {"web": settings}}
+        return [entry["expect"] for entry in build(pair, list(faults), "", {**FACILITIES, **facilities})["entries"]]
+
+    @pytest.mark.parametrize("fault", ["service_stop", "service_crash", "service_crash_restart"])
+    def test_one_that_ends_is_started_again_where_it_is(self, fault: str) -> None:
+        (expect,) = self.entries(fault)
+        assert (expect["vip"], expect["rto_seconds"]) == ("any", None)
+        assert expect["note"] == (
+            f"its agent starts it again where it is, and gives the VIP away once it ended too often; {self.WAIT}"
+        )
+
+    def test_one_that_hangs_moves(self) -> None:
+        (expect,) = self.entries("service_hang")
+        assert (expect["vip"], expect["rto_seconds"]) == ("moves", None)
+        assert expect["note"] == f"its agent ends it and leaves it alone for a while; {self.WAIT}"
+
+    def test_another_service_of_the_instance_moves_it_as_ever(self) -> None:
+        hit = {"fault": "service_stop", "service": "nginx.service"}
+        (expect,) = self.entries(hit, services=("nginx", "fetcher"))
+        assert (expect["vip"], expect["note"]) == ("moves", self.WAIT)
+
+    def test_a_limit_is_kept_where_the_user_gives_one(self) -> None:
+        expected = self.entries("link_down", {"fault": "keepalived_stop", "rto_seconds": 30}, rto_seconds="40")
+        assert [expect["rto_seconds"] for expect in expected] == [40.0, 30.0]
+        assert [expect["rto_seconds"] for expect in self.entries("link_down", "disk_full")] == [None, 0.1]
+
+
 class TestWhatIsLeftOut:
     """Of all faults those that cannot be done, each with the reason."""
 

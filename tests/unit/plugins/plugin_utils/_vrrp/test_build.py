@@ -506,6 +506,7 @@ class TestInventory:
             "preferred": "node-a",
             "sync_group": None,
             "services": ["nginx"],
+            "active_standby": [],
             "advert_interval": 0.25,
             "master_down_interval": 0.757812,
             "preempt_delay": 7.0,
@@ -513,6 +514,8 @@ class TestInventory:
             "takeover_delay": 0.0,
             "mounts": {},
         }
+        lazy = build_inventory(pair({"services": {"nginx": {}, "fetcher": {"active_standby": True}}}))[0][0]
+        assert lazy.settings["web"].active_standby == ["fetcher"]
         assert list(settings) == ["web", "db", "six"]
         assert (settings["db"]["mode"], settings["db"]["preferred"]) == ("sticky", None)
         assert (settings["db"]["sync_group"], settings["db"]["services"]) == ("both", [])
