@@ -172,5 +172,5 @@ def account(signs: Mapping[str, Sequence[Sign]], begin: float, end: float) -> Ac
         runs=sum(count_runs(its) for its in within.values()),
         overlaps=[one for one in overlaps(everything) if one.end >= begin and one.start <= end],
         longest_pause=longest_pause(work, begin, end),
-        clock_steps=[step for its in signs.values() for step in clock_steps(its)],
+        clock_steps=[step for its in within.values() for step in clock_steps(its)],
     )
