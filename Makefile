@@ -72,7 +72,7 @@ switchover: setup ## planned switchovers under a client, 6 minutes; RUNS=20
 	@tools/benchmark.sh switchover '$(RUNS)'
 
 # RUNS is that of the benchmarks unless it is said.
-exclusive: setup ## a random sequence of 50 faults on an active/standby Java service, checked by the program's own evidence; RUNS=50 SEED=7 ARBITER=peer
+exclusive: setup ## a random sequence of 50 faults on an active/standby Java service, checked by the program's own evidence; RUNS=50
 	@tools/benchmark.sh exclusive '$(if $(filter file,$(origin RUNS)),50,$(RUNS))' '$(SEED)' '$(ARBITER)'
 
 benchmark: setup ## outages beside a plain pair, 40 minutes; RUNS=1, FAULT="link down"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 
 import evidence
-from exclusive import ACTIVE, Step
+from fault_sequence import ACTIVE, Step
 from labkit import NODES, ROOT, Lab, LabError
 
 SERVICE, INSTANCE, PORT = "fetcher", "fetch", 8081

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A random sequence of faults on a Java service of which one may run, on a fresh lab: `make exclusive`.
 
-Deploys inventories/java_standby with the lab of its scenario, and lets molecule/java_standby/faults.py do the rest. Ends
-with an error when the program's own evidence says what the arbiter does not allow. The same seed gives the same faults.
+Deploys inventories/java_standby with the lab of its scenario, and lets molecule/java_standby/faults.py do the rest.
+Ends with an error when the program's own evidence says what the arbiter does not allow. The same seed gives the same
+faults.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "lab"))
 
-from exclusive import ARBITERS  # noqa: E402
+from fault_sequence import ARBITERS  # noqa: E402
 from labkit import Lab, LabError, end_on_sigterm, ignore_interrupts  # noqa: E402
 
 INVENTORIES = ("inventories/java_standby", "lab/inventory", "molecule/java_standby/inventory")

@@ -26,9 +26,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lab"))
 
 import evidence
-import exclusive
+import fault_sequence
 from cases import Cases, expect
-from exclusive import Happened, Step
+from fault_sequence import Happened, Step
 from labkit import NODES, ROOT, Lab, LabError, OwnerWatch, end_on_sigterm, ignore_interrupts, wait_until
 from standby import (
     AGENT,
@@ -320,7 +320,7 @@ def a_split_and_what_both_wrote() -> None:
     found = evidence.account(PAIR.signs(), healed, time.time())
     until = max((one.end for one in found.overlaps), default=healed)
     print(f"    both worked for {until - healed:.2f} s after the network was whole again", flush=True)
-    expect(until - healed < exclusive.HEALED_LIMIT, f"both worked for {until - healed:.2f} s")
+    expect(until - healed < fault_sequence.HEALED_LIMIT, f"both worked for {until - healed:.2f} s")
     peer = other(owner)
     conflict = f"cat {KEPT}/*/*-conflict/both 2>/dev/null"
     wait_until(f"{peer} keeps its own", lambda: LAB.run(peer, conflict, check=False).strip() == peer, timeout=40)
@@ -353,7 +353,7 @@ def a_frozen_node_that_goes_on() -> None:
     beside = sum(one.seconds for one in found.overlaps)
     print(f"    it worked for {beside * 1000:.0f} ms beside the other one; nobody did for {found.longest_pause:.2f} s",
           flush=True)  # fmt: skip
-    expect(beside <= exclusive.RESUMED_LIMIT, f"two worked for {beside:.2f} s")
+    expect(beside <= fault_sequence.RESUMED_LIMIT, f"two worked for {beside:.2f} s")
 
 
 # A random sequence
@@ -388,7 +388,7 @@ def random_faults(count: int, seed: int, arbiter: str) -> int:
     node = active()
     PAIR.signs()
     try:
-        for step in exclusive.sequence(seed, count, arbiter):
+        for step in fault_sequence.sequence(seed, count, arbiter):
             try:
                 one, node, mended = one_fault(step, node)
             except NotPossibleError as reason:
@@ -397,12 +397,12 @@ def random_faults(count: int, seed: int, arbiter: str) -> int:
                 continue
             happened.append(one)
             seen = evidence.account(PAIR.signs(), one.began, time.time())
-            print(exclusive.told(one, seen.longest_pause, seen.overlaps, mended), flush=True)
+            print(fault_sequence.told(one, seen.longest_pause, seen.overlaps, mended), flush=True)
     except LabError as reason:
         problems.append(f"fault {step.number}, {step.fault.name}: {reason}")
     ended = time.time()
     found = evidence.account(PAIR.signs(), began, ended)
-    problems += exclusive.judge(found.overlaps, happened, arbiter)
+    problems += fault_sequence.judge(found.overlaps, happened, arbiter)
     problems += [f"the clock was set by {step_by:+.1f} s in {run}" for run, step_by in found.clock_steps]
     average = (ended - began) / max(1, len(happened))
     print(
@@ -433,7 +433,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--random", type=int, default=0, metavar="COUNT")
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--arbiter", choices=exclusive.ARBITERS, default="peer")
+    parser.add_argument("--arbiter", choices=fault_sequence.ARBITERS, default="peer")
     parser.add_argument("cases", nargs="*")
     given = parser.parse_args()
     end_on_sigterm()

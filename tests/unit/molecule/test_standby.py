@@ -9,7 +9,7 @@ import json
 import typing as t
 from pathlib import Path
 
-import exclusive
+import fault_sequence
 import jinja2
 import pytest
 import standby
@@ -92,10 +92,12 @@ def test_every_fault_of_a_sequence_is_known() -> None:
         name = "lab"
 
     pair = Willing(t.cast("t.Any", Lab()))
-    for number, fault in enumerate(exclusive.FAULTS):
-        pair.inflict(exclusive.Step(number, fault, exclusive.ACTIVE, 1.0), "node-a")
+    for number, fault in enumerate(fault_sequence.FAULTS):
+        pair.inflict(fault_sequence.Step(number, fault, fault_sequence.ACTIVE, 1.0), "node-a")
     with pytest.raises(standby.LabError, match="nobody knows how"):
-        pair.inflict(exclusive.Step(1, exclusive.Fault("earthquake", ""), exclusive.ACTIVE, 1.0), "node-a")
+        pair.inflict(
+            fault_sequence.Step(1, fault_sequence.Fault("earthquake", ""), fault_sequence.ACTIVE, 1.0), "node-a"
+        )
 
 
 def test_a_fault_of_the_network_is_one_table() -> None:
