@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-matrix lint unit sanity artifact build labs scenario drill deadman switchover benchmark speed soak shell clean lock
+.PHONY: help setup demo test test-all test-matrix lint unit sanity artifact build labs scenario drill deadman switchover exclusive benchmark speed soak shell clean lock
 NAME ?= default
 NODE ?= node-a
 RUNS ?= 5
@@ -70,6 +70,10 @@ deadman: setup ## kill a drill in the middle of each fault and see the pair rest
 
 switchover: setup ## planned switchovers under a client, 6 minutes; RUNS=20
 	@tools/benchmark.sh switchover '$(RUNS)'
+
+# RUNS is that of the benchmarks unless it is said.
+exclusive: setup ## a random sequence of 50 faults on an active/standby Java service, checked by the program's own evidence; RUNS=50
+	@tools/benchmark.sh exclusive '$(if $(filter file,$(origin RUNS)),50,$(RUNS))' '$(SEED)' '$(ARBITER)'
 
 benchmark: setup ## outages beside a plain pair, 40 minutes; RUNS=1, FAULT="link down"
 	@tools/benchmark.sh failover '$(RUNS)' '$(FAULT)'

@@ -5,12 +5,17 @@
 
 Each of its lines is a sign of life, `KIND RUN NUMBER WALL MONOTONIC`: one at the start of a run, one every 20 ms while
 it works, one at its end in good order. Pure functions; no agent, no keepalived and no systemd is asked.
+
+`python lab/evidence.py build/exclusive/*.evidence` says it of files that were kept.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
 
 START, BEAT, END = "start", "beat", "end"
 # One that gives no sign for so long does not work (s): ten beats.
@@ -172,5 +177,29 @@ def account(signs: Mapping[str, Sequence[Sign]], begin: float, end: float) -> Ac
         runs=sum(count_runs(its) for its in within.values()),
         overlaps=[one for one in overlaps(everything) if one.end >= begin and one.start <= end],
         longest_pause=longest_pause(work, begin, end),
-        clock_steps=[step for its in signs.values() for step in clock_steps(its)],
+        clock_steps=[step for its in within.values() for step in clock_steps(its)],
     )
+
+
+def tell(signs: Mapping[str, Sequence[Sign]]) -> list[str]:
+    """All that there is to say of the signs of each node, line by line."""
+    found = sorted((one for node, its in signs.items() for one in stretches(node, its)), key=lambda one: one.start)
+    if not found:
+        return ["nobody wrote anything down"]
+    end = max(one.end for one in found)
+    whole = account(signs, found[0].start, end)
+    lines = [f"{_clock(one.start)} {one.end - one.start:9.3f} s  {one.node}  {one.run}" for one in found]
+    lines += [f"{_clock(one.start)} two worked, {one}" for one in whole.overlaps]
+    lines += [f"the clock was set by {step:+.3f} s in {run}" for run, step in whole.clock_steps]
+    return [
+        *lines,
+        f"{whole.runs} runs, {len(whole.overlaps)} times two, {whole.longest_pause:.3f} s at most with none",
+    ]
+
+
+def _clock(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%H:%M:%S.%f")[:-3]
+
+
+if __name__ == "__main__":
+    print("\n".join(tell({Path(name).stem: parse(Path(name).read_text(encoding="ascii")) for name in sys.argv[1:]})))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 
 import evidence
-from exclusive import ACTIVE, Step
+from fault_sequence import ACTIVE, Step
 from labkit import NODES, ROOT, Lab, LabError
 
 SERVICE, INSTANCE, PORT = "fetcher", "fetch", 8081
@@ -36,10 +36,10 @@ RECENT = 0.5
 STEADY = 1.5
 
 RAISE = (
-    "import json, sys\n"
+    "import json, os, sys\n"
     "for entry in json.load(open('/etc/keepalived/ha-pair.json'))['instances'].values():\n"
     "    path, word = entry['raise_file'], sys.argv[1] + '\\n'\n"
-    "    if open(path).read() != word: open(path, 'w').write(word)\n"
+    "    if not os.path.exists(path) or open(path).read() != word: open(path, 'w').write(word)\n"
 )
 
 LOOK = f"""date +%s.%N

@@ -4,7 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # A benchmark, in labs of its own that are gone afterwards: `benchmark.sh failover RUNS [FAULT]`, `benchmark.sh deploy
-# RUNS`, `benchmark.sh soak MINUTES`, `benchmark.sh drill [FAULTS]`, `benchmark.sh deadman`.
+# RUNS`, `benchmark.sh soak MINUTES`, `benchmark.sh drill [FAULTS]`, `benchmark.sh deadman`,
+# `benchmark.sh switchover RUNS`, `benchmark.sh exclusive RUNS [SEED] [ARBITER]`.
 set -euo pipefail
 # shellcheck source=tools/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -22,7 +23,8 @@ case "${name}" in
   drill) arguments=(--faults "${2:-}") ;;
   deadman) arguments=() ;;
   switchover) arguments=(--runs "${2:-20}") ;;
-  *) die "unknown benchmark '${name}'; say failover, deploy, soak, drill, deadman or switchover" ;;
+  exclusive) arguments=(--runs "${2:-50}" --seed "${3:-}" --arbiter "${4:-witness}") ;;
+  *) die "unknown benchmark '${name}'; say failover, deploy, soak, drill, deadman, switchover or exclusive" ;;
 esac
 case "${name}" in
   drill | deadman | switchover) program=benchmarks/drill/${name}.py ;;

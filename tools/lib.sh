@@ -90,8 +90,8 @@ is_built() {
   [ -f "${target}" ] && [ -z "$(find "$@" "$0" -newer "${target}" -type f)" ]
 }
 
-# `pack ARCHIVE DIRECTORY [FIRST]`: a war or jar of a manifest or descriptor, which comes first, and the classes; one time
-# for all and one order, so that the same files have the same bytes.
+# `pack ARCHIVE DIRECTORY [FIRST]`: a war or jar of a manifest or descriptor, which comes first, and the classes; one
+# time for all and one order, so that the same files have the same bytes.
 pack() {
   python3 - "$@" <<'PYTHON'
 import os

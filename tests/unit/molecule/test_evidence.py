@@ -144,3 +144,13 @@ def test_a_clock_that_was_set_is_told() -> None:
     assert (run, round(step, 2)) == ("a-1", -1.02)
     # Time that passed while nothing ran is none.
     assert evidence.clock_steps(working("a-1", 1.0, 2.0) + working("a-1", 9.0, 9.5)) == []
+
+
+def test_files_that_were_kept_are_told_line_by_line() -> None:
+    assert evidence.tell({"node-a": []}) == ["nobody wrote anything down"]
+    assert evidence.tell({"node-a": working("a-1", 0.0, 10.0), "node-b": working("b-1", 9.5, 20.0)}) == [
+        "00:00:00.000    10.000 s  node-a  a-1",
+        "00:00:09.500    10.500 s  node-b  b-1",
+        "00:00:09.500 two worked, a-1 and b-1 for 0.500 s",
+        "2 runs, 1 times two, 0.000 s at most with none",
+    ]

@@ -9,7 +9,7 @@ import json
 import typing as t
 from pathlib import Path
 
-import exclusive
+import fault_sequence
 import jinja2
 import pytest
 import standby
@@ -92,10 +92,12 @@ def test_every_fault_of_a_sequence_is_known() -> None:
         name = "lab"
 
     pair = Willing(t.cast("t.Any", Lab()))
-    for number, fault in enumerate(exclusive.FAULTS):
-        pair.inflict(exclusive.Step(number, fault, exclusive.ACTIVE, 1.0), "node-a")
+    for number, fault in enumerate(fault_sequence.FAULTS):
+        pair.inflict(fault_sequence.Step(number, fault, fault_sequence.ACTIVE, 1.0), "node-a")
     with pytest.raises(standby.LabError, match="nobody knows how"):
-        pair.inflict(exclusive.Step(1, exclusive.Fault("earthquake", ""), exclusive.ACTIVE, 1.0), "node-a")
+        pair.inflict(
+            fault_sequence.Step(1, fault_sequence.Fault("earthquake", ""), fault_sequence.ACTIVE, 1.0), "node-a"
+        )
 
 
 def test_a_fault_of_the_network_is_one_table() -> None:
@@ -124,3 +126,101 @@ def test_the_second_subnet_is_that_of_the_inventory() -> None:
     environment = jinja2.Environment()
     found = environment.from_string(text).render(lab_numbers=[172, 29, 77, 0])
     assert standby.second_subnet("172.29.77.0/24") == found == "10.157.77.0/25"
+
+
+class Lab:
+    """Two nodes that say what they are told to; commands are kept."""
+
+    name, subnet, vip = "lab", "172.29.77.0/24", VIP
+
+    def __init__(self) -> None:
+        self.says = {"node-a": said(0.1), "node-b": said(9.0, phase="standby", vip=False)}
+        self.states = {"lab-node-a": "running", "lab-node-b": "running"}
+        self.networks = {"lab-node-a": ["lab-lab", "lab-lab-second"], "lab-node-b": ["lab-lab", "lab-lab-second"]}
+        self.told: list[tuple[str, ...]] = []
+
+    def container(self, host: str) -> str:
+        return f"{self.name}-{host}"
+
+    def run(self, host: str, command: str, **_more: object) -> str:
+        if command == standby.LOOK:
+            return self.says[host]
+        if command.startswith("tail"):
+            return ""
+        self.told.append((host, command))
+        if command == f"systemctl restart {standby.AGENT}":
+            self.says[host] = said(9.0, phase="standby", vip=False)
+        return ""
+
+    def docker(self, *words: str, **_more: object) -> str:
+        if words[0] == "inspect":
+            name = words[1]
+            networks: dict[str, object] = {key: {} for key in self.networks[name]}
+            return json.dumps([{"State": {"Status": self.states[name]}, "NetworkSettings": {"Networks": networks}}])
+        self.told.append(words)
+        return ""
+
+
+@pytest.fixture
+def lab(monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A lab in which time passes only where somebody waits."""
+    now = [1000.0]
+
+    def passes(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(standby.time, "sleep", passes)
+    for name in ("time", "monotonic"):
+        monkeypatch.setattr(standby.time, name, lambda: now[0])
+    return Lab()
+
+
+def pair_of(lab: Lab) -> standby.Pair:
+    return standby.Pair(t.cast("t.Any", lab))
+
+
+def test_one_that_works_steadily_is_waited_for(lab: Lab) -> None:
+    began = standby.time.time()
+    assert pair_of(lab).wait_for_one()[::2] == ("node-a", [])
+    assert standby.time.time() - began >= standby.STEADY
+
+
+def test_an_agent_that_leaves_it_alone_is_mended_by_hand(lab: Lab) -> None:
+    lab.says["node-b"] = said(9.0, phase="hold-down", vip=False, fit=False, failure="ended by itself")
+    assert pair_of(lab).wait_for_one()[::2] == ("node-a", ["node-b was in hold-down (ended by itself)"])
+    assert lab.told == [("node-b", f"systemctl restart {standby.AGENT}")]
+
+
+def test_two_that_go_on_are_told(lab: Lab) -> None:
+    lab.says["node-b"] = said(0.1, vip=False, why="the peer does not answer")
+    message = r"not within 90 s; \{'node-a': 'active, works, VIP: None', 'node-b': 'active, works: the peer does not"
+    with pytest.raises(standby.LabError, match=message):
+        pair_of(lab).wait_for_one()
+
+
+def test_a_whole_pair_is_healed_without_a_restart(lab: Lab) -> None:
+    pair_of(lab).heal()
+    assert [words[:2] for words in lab.told] == [("exec", "lab-node-a"), ("exec", "lab-node-b")]
+
+
+def test_a_node_that_is_off_comes_back_with_its_networks_in_their_order(lab: Lab) -> None:
+    lab.states["lab-node-b"] = "exited"
+    pair_of(lab).heal()
+    assert lab.told[:3] == [
+        ("network", "disconnect", "--force", "lab-lab-second", "lab-node-b"),
+        ("start", "lab-node-b"),
+        ("network", "connect", "--ip=10.157.77.12", "lab-lab-second", "lab-node-b"),
+    ]
+
+
+def test_a_node_that_was_left_without_its_second_network_gets_it(lab: Lab) -> None:
+    lab.networks["lab-node-a"] = ["lab-lab"]
+    pair_of(lab).heal()
+    assert lab.told[0] == ("network", "connect", "--ip=10.157.77.11", "lab-lab-second", "lab-node-a")
+
+
+def test_everything_is_undone_after_an_error(lab: Lab) -> None:
+    pair = pair_of(lab)
+    with pytest.raises(KeyboardInterrupt), pair.healed():
+        raise KeyboardInterrupt
+    assert [words[0] for words in lab.told] == ["exec", "exec"]

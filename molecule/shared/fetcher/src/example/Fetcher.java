@@ -51,6 +51,7 @@ public final class Fetcher {
               "--port",
               "--node",
               "--evidence",
+              "--rounds",
               "--start-delay",
               "--fail-file"));
 
@@ -181,7 +182,9 @@ public final class Fetcher {
   private void fetchOn() throws InterruptedException {
     String source = option("--source", "FETCHER_SOURCE", "");
     long pause = (long) (1000 * Double.parseDouble(option("--interval", "FETCHER_INTERVAL", "60")));
-    for (long round = 1; true; round++) {
+    // Without end, unless somebody only wants to see it start and work, such as a JVM that notes the classes it loads.
+    long rounds = Long.parseLong(option("--rounds", "FETCHER_ROUNDS", String.valueOf(Long.MAX_VALUE)));
+    for (long round = 1; round <= rounds; round++) {
       for (String name : option("--files", "FETCHER_FILES", "").split(",")) {
         if (source.isEmpty() || name.isEmpty()) {
           continue;
@@ -197,8 +200,11 @@ public final class Fetcher {
           System.err.println(source + name + ": " + exception);
         }
       }
-      Thread.sleep(pause);
+      if (round < rounds) {
+        Thread.sleep(pause);
+      }
     }
+    System.exit(0);
   }
 
   private int fetch(String source, String name) throws IOException {
@@ -232,10 +238,11 @@ public final class Fetcher {
     return "version " + VERSION + " on " + node + ", pid " + pid + ", started " + started;
   }
 
-  private static void answer(HttpExchange exchange, int status, String text) throws IOException {
+  private void answer(HttpExchange exchange, int status, String text) throws IOException {
     byte[] content = (text + "\n").getBytes(StandardCharsets.UTF_8);
     exchange.getResponseHeaders().set("Content-Type", "text/plain; charset=utf-8");
     exchange.getResponseHeaders().set("Cache-Control", "no-store");
+    exchange.getResponseHeaders().set("X-HA-Pair-Node", node);
     exchange.sendResponseHeaders(status, content.length);
     try (OutputStream body = exchange.getResponseBody()) {
       body.write(content);

@@ -45,7 +45,7 @@ FAULTS = (
     Fault("channel_block", "nothing comes through on the second network", lasts=(2, 8)),
     Fault("partition", "the nodes hear each other nowhere", lasts=(3, 14), cuts=True),
     Fault("isolation", "the active node hears nobody and nobody hears it", ACTIVE, (3, 14), cuts=True),
-    Fault("witness_blocked", "one node cannot reach the witness", lasts=(2, 8), arbiters=("witness",)),
+    Fault("witness_blocked", "one node cannot reach the witness", lasts=(2, 12), arbiters=("witness",)),
     Fault("witness_restart", "the witness starts anew", arbiters=("witness",)),
     Fault("jvm_kill", "the program is killed", ACTIVE),
     Fault("jvm_stop", "the program stands still", ACTIVE, (1, 6)),

@@ -1,0 +1,208 @@
+# Copyright: duplex.ha_pair contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runner of random faults, on a pair that only says that it was broken: what it makes of what comes of them."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import fault_sequence
+import pytest
+import standby
+from evidence import BEAT, Sign
+
+PROGRAM = Path(__file__).resolve().parents[3] / "molecule/java_standby/faults.py"
+
+
+def load() -> t.Any:
+    """The program, which is no part of a package."""
+    spec = importlib.util.spec_from_file_location("standby_faults", PROGRAM)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["standby_faults"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+FAULTS = load()
+
+
+class Clock:
+    """Time that passes only where somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def time(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Pair(standby.Pair):
+    """node-a works all the time; node-b as well while a fault of that name lasts."""
+
+    def __init__(self, clock: Clock, overlap_in: str = "", impossible: str = "", stays_broken: str = "") -> None:
+        super().__init__(t.cast("t.Any", type("Lab", (), {"name": "lab"})()))
+        self._clock, self._overlap_in, self._impossible, self._stays = clock, overlap_in, impossible, stays_broken
+        self._beside: list[tuple[float, float]] = []
+        self._current = ""
+        self.healings = 0
+        self.begun: list[str] = []
+
+    def inflict(self, step: fault_sequence.Step, node: str) -> None:
+        assert node in standby.NODES
+        self._current = step.fault.name
+        if step.fault.name == self._impossible:
+            raise standby.NotPossibleError("no such module")
+        self.begun.append(step.fault.name)
+        if step.fault.name == self._overlap_in:
+            self._beside.append((self._clock.now, self._clock.now + 0.4))
+
+    def heal(self) -> None:
+        self.healings += 1
+
+    def wait_for_one(self, timeout: float = 90.0) -> tuple[str, float, list[str]]:
+        if self._stays and self._current == self._stays:
+            raise standby.LabError(f"exactly one works again: not within {timeout:g} s")
+        self._clock.sleep(2.0)
+        return "node-a", self._clock.now - 1.0, []
+
+    def signs(self) -> dict[str, list[Sign]]:
+        def beats(run: str, begin: float, end: float) -> list[Sign]:
+            times = [begin + number * 0.1 for number in range(int((end - begin) * 10) + 1)]
+            return [Sign(BEAT, run, number, at, at) for number, at in enumerate(times)]
+
+        beside = [sign for begin, end in self._beside for sign in beats("node-b-2", begin, end)]
+        return {"node-a": beats("node-a-1", 990.0, self._clock.now), "node-b": beside}
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> t.Callable[..., tuple[int, Pair]]:
+    clock = Clock()
+    for name in ("time", "sleep"):
+        monkeypatch.setattr(FAULTS.time, name, getattr(clock, name))
+    monkeypatch.setattr(FAULTS, "ROOT", tmp_path)
+
+    def runs(count: int, arbiter: str, **broken: str) -> tuple[int, Pair]:
+        pair = Pair(clock, **broken)
+        monkeypatch.setattr(FAULTS, "PAIR", pair)
+        return FAULTS.random_faults(count, 3, arbiter), pair
+
+    return runs
+
+
+def test_all_is_well(run: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
+    code, pair = run(19, "witness")
+    said = capsys.readouterr().out.splitlines()
+    assert code == 0
+    assert said[0] == "19 faults, seed 3, arbiter witness"
+    assert len(said) == 21
+    assert pair.begun == [step.fault.name for step in fault_sequence.sequence(3, 19, "witness")]
+    # Each is undone.
+    assert pair.healings == 19
+    assert said[-1].startswith("19 faults, 0 skipped, ")
+    assert said[-1].endswith("seed 3, arbiter witness (as promised)")
+
+
+def test_two_that_work_are_told_with_the_fault(run: t.Any, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, _pair = run(17, "peer", overlap_in="vrrp_block")
+    said = capsys.readouterr().out
+    assert code == 1
+    assert "NOT as promised" in said
+    assert "FAILED two worked, node-a-1 and node-b-2 for 0.400 s: fault " in said
+    assert (tmp_path / "build/exclusive/node-b.evidence").exists()
+
+
+def test_what_nothing_promises_is_told_and_no_failure(run: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _pair = run(17, "none", overlap_in="vrrp_block")
+    said = capsys.readouterr().out
+    assert code == 0
+    assert "two worked 1 times" in said
+    assert "(nothing is promised)" in said
+
+
+def test_what_a_machine_cannot_do_is_skipped_and_said(run: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
+    code, pair = run(17, "peer", impossible="slow_network")
+    said = capsys.readouterr().out
+    assert code == 0
+    assert "slow_network: skipped: this machine cannot: no such module" in said
+    assert "16 faults, 1 skipped" in said
+    # It may have done a half of it.
+    assert pair.healings == 17
+
+
+def test_a_pair_that_does_not_recover_ends_the_run(run: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
+    code, pair = run(17, "peer", stays_broken="agent_kill")
+    said = capsys.readouterr().out
+    assert code == 1
+    assert pair.begun[-1] == "agent_kill"
+    assert f"FAILED fault {len(pair.begun)}, agent_kill: exactly one works again: not within 90 s" in said
+
+
+def test_an_error_while_a_fault_begins_is_undone(run: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_pair: Pair, _step: object, _node: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Pair, "inflict", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(3, "peer")
+    assert FAULTS.PAIR.healings == 1
+
+
+def test_what_the_program_wrote_down_of_its_files() -> None:
+    text = (
+        "run 1 1700000000500000000 rates.csv 12\nrun 1 x rates.csv 12\nrun 2 1700000001000000000 rates.csv 12\nrun 3 17"
+    )
+    assert [at for _line, at in FAULTS.written(text)] == [1700000000.5, 1700000001.0]
+
+
+UNIT = """[Unit]
+PartOf=ha-pair-fetcher.target
+[Service]
+User=fetcher
+ExecStart=/usr/bin/java -Xmx32m -jar /x.jar --port 8081 --directory /srv/fetcher --evidence /var/log/fetcher/evidence
+Restart=no
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def test_a_plain_unit_runs_the_same_beside_the_service() -> None:
+    assert FAULTS.plain_unit(UNIT, "/var/lib/lab-plain") == (
+        "[Service]\n"
+        "User=fetcher\n"
+        "ExecStart=/usr/bin/java -Xmx32m -jar /x.jar --port 8082 --directory /var/lib/lab-plain "
+        "--evidence /var/lib/lab-plain/evidence\n"
+        "Restart=no\n"
+        "StateDirectory=lab-plain\n"
+    )
+    quoted = UNIT.replace("--port 8081", '"--port" "8081"')
+    assert '"--port" 8082 ' in FAULTS.plain_unit(quoted, "/var/lib/lab-plain")
+    with pytest.raises(Exception, match="runs without --port"):
+        FAULTS.plain_unit(UNIT.replace("--port", "--door"), "/var/lib/lab-plain")
+
+
+@pytest.mark.parametrize("script", [standby.LOOK, standby.HEAL])
+def test_a_shell_understands_what_hosts_are_told(script: str) -> None:
+    assert subprocess.run(["sh", "-n"], input=script, text=True, check=False).returncode == 0
+
+
+def test_a_raise_writes_only_where_something_changes(tmp_path: Path) -> None:
+    program = standby.RAISE.replace("/etc/keepalived/ha-pair.json", str(tmp_path / "pair.json"))
+    raised = tmp_path / "raise"
+    (tmp_path / "pair.json").write_text(f'{{"instances": {{"fetch": {{"raise_file": "{raised}"}}}}}}', encoding="utf-8")
+    for word in ("1", "0"):
+        subprocess.run([sys.executable, "-c", program, word], check=True)
+        assert raised.read_text(encoding="ascii") == f"{word}\n"
+    before = raised.stat().st_mtime_ns
+    subprocess.run([sys.executable, "-c", program, "0"], check=True)
+    assert raised.stat().st_mtime_ns == before
