@@ -274,7 +274,7 @@ class Pair:
             add = f"tc qdisc add dev {device} root"
             try:
                 # Not every kernel has the first one.
-                self.lab.run(node, f"{add} netem delay 200ms || {add} tbf rate 32kbit burst 2000 latency 500ms")
+                self.lab.run(node, f"{add} netem delay 200ms || {add} tbf rate 64kbit burst 2000 latency 500ms")
             except LabError as problem:
                 raise NotPossibleError(f"tc: {problem}") from problem
 
