@@ -58,7 +58,7 @@ FAULTS = (
     Fault("node_off", "a node loses power", lasts=(1, 8)),
     Fault("switchover", "a planned switchover", STANDBY, (3, 4)),
     Fault("cannot_start", "the program is killed, and cannot start on that node", ACTIVE, (3, 8)),
-    Fault("slow_network", "packets between the nodes take 200 ms more", lasts=(2, 6)),
+    Fault("slow_network", "what a node sends takes longer, up to half a second", lasts=(2, 6)),
     Fault("lossy_network", "a fifth of the packets is lost", lasts=(2, 6)),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}

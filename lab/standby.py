@@ -268,11 +268,13 @@ class Pair:
         """Raise a node for a planned switchover, or lower it again ("0")."""
         self.lab.docker("exec", self.lab.container(node), "python3", "-c", RAISE, word)
 
-    def delay_packets(self, node: str, milliseconds: int) -> None:
-        """Let everything that leaves a node wait."""
+    def delay_packets(self, node: str) -> None:
+        """Let everything that leaves a node wait: by a delay, or a line so narrow that packets queue before it."""
         for device in ("eth0", "eth1"):
+            add = f"tc qdisc add dev {device} root"
             try:
-                self.lab.run(node, f"tc qdisc add dev {device} root netem delay {milliseconds}ms")
+                # Not every kernel has the first one.
+                self.lab.run(node, f"{add} netem delay 200ms || {add} tbf rate 64kbit burst 2000 latency 500ms")
             except LabError as problem:
                 raise NotPossibleError(f"tc: {problem}") from problem
 
@@ -313,7 +315,7 @@ class Pair:
             self.lab.run(node, f": >{FAIL_FILE}")
             self.kill(node, UNIT, "KILL")
         elif name == "slow_network":
-            self.delay_packets(node, 200)
+            self.delay_packets(node)
         else:
             raise LabError(f"{name}: nobody knows how")
 
