@@ -87,7 +87,7 @@ def status_lines(report):
     lines += wrapped("keepalived", _daemon_words(report["keepalived"]), "")
     lines += wrapped("handler", _handler_words(report), "")
     if report["prober"]["configured"]:
-        lines += wrapped("prober", _prober_words(report["prober"]), "")
+        lines += wrapped("prober", _prober_words(report["prober"], report["agent"]["services"]), "")
     if report["agent"]["configured"]:
         lines += wrapped("agent", "runs" if report["agent"]["running"] else "does not run, or does not report", "")
     for kind in ("problem", "warning", "note"):
@@ -161,7 +161,7 @@ def _handler_words(report):
     return "wrote the state of this node %s ago" % duration(report["now"] - written_at)
 
 
-def _prober_words(prober):
+def _prober_words(prober, by_agent):
     if not prober["running"]:
         return "does not run, or does not report"
     words = []
@@ -169,7 +169,7 @@ def _prober_words(prober):
         if probe["failing"]:
             says = "does not answer"
         elif probe["gated"]:
-            says = "is not asked, it is down"
+            says = "is not asked, it is %s" % ("not active here" if name in by_agent else "down")
         else:
             says = "is not known: %s" % probe["problem"] if probe["problem"] else "answers"
         words.append("%s %s" % (name, says))

@@ -180,7 +180,7 @@ class NodeReport(Look):
     def agent_section(self):
         """(the part of the agent of services that run on one node only, problems): without it none runs here."""
         view = {key: self.agent[key] for key in ("running", "problem")}
-        view["configured"] = bool(self.by_agent)
+        view.update(configured=bool(self.by_agent), services=sorted(self.by_agent))
         if view["running"] or not self.by_agent:
             return view, [view["problem"]] if view["problem"] else []
         trouble = self.unit_problem(AGENT)

@@ -293,6 +293,16 @@ class AgentTest(unittest.TestCase):
         self.assertIn("  arbiter     " + self.PROMISE, text)
         self.assertIn("agent       runs", text)
 
+    def test_where_it_does_not_run_it_is_not_asked_and_that_is_not_down(self):
+        world = self.world("BACKUP")
+        files = {"state_file": ROOT + "/failing/fetcher", "gate": ROOT + "/active/fetcher"}
+        world.part["probes"].append(dict(world.part["probes"][0], name="fetcher", **files))
+        world.probe("fetcher", gated=True)
+        report = collect(world)
+        self.assertTrue(report["well"])
+        lines = " ".join(" ".join(command.status_lines(report)).split())
+        self.assertIn("fetcher is not asked, it is not active here", lines)
+
     def test_a_service_that_is_left_alone_is_why_this_node_cannot_take_over(self):
         report = collect(self.failed("FAULT"))
         self.assertFalse(report["well"])

@@ -6,6 +6,11 @@
 from __future__ import absolute_import, division, print_function
 
 import json
+import os
+import shutil
+import signal
+import socket
+import tempfile
 import unittest
 
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node import witness
@@ -118,6 +123,58 @@ class LeasesTest(unittest.TestCase):
             self.ask("n%d" % number, service="more")
         self.assertLessEqual(len(self.leases._turns[("web", "more")]), 8)
         self.assertLessEqual(len(self.leases._lent), witness.MOST_SERVICES)
+
+
+class MainTest(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.said = []
+        for place, name, value in (
+            (witness, "SETTINGS_FILE", os.path.join(self.directory, "settings.json")),
+            (witness, "TICK", 0.01),
+            (witness.service, "log", self.said.append),
+        ):
+            self.addCleanup(setattr, place, name, getattr(place, name))
+            setattr(place, name, value)
+        self.addCleanup(signal.signal, signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+
+    def write(self, port):
+        with open(witness.SETTINGS_FILE, "w") as target:
+            json.dump(dict(GOOD, address="127.0.0.1", port=port), target)
+
+    def free_port(self):
+        talk = socket.socket()
+        talk.bind(("127.0.0.1", 0))
+        self.addCleanup(talk.close)
+        return talk, talk.getsockname()[1]
+
+    def test_starts_again_when_its_programs_were_replaced(self):
+        stamps = [1, 1, 2]
+
+        class System(object):
+            @staticmethod
+            def program_stamp():
+                return stamps.pop(0)
+
+        self.addCleanup(setattr, witness, "System", witness.System)
+        witness.System = System
+        talk, port = self.free_port()
+        talk.close()
+        self.write(port)
+        self.assertEqual(witness.main(), 75)
+        self.assertEqual(self.said, [
+            "lends services on 127.0.0.1 port %d, for 60 s at most" % port,
+            "the programs of this host were replaced: starting again with the new ones",
+        ])
+
+    def test_says_that_its_port_is_taken(self):
+        talk, port = self.free_port()
+        talk.listen(1)
+        self.write(port)
+        self.assertEqual(witness.main(), 1)
+        self.assertIn("127.0.0.1: port %d: cannot be listened on" % port, self.said[0])
+        self.assertNotIn(SECRET, self.said[0])
 
 
 class SettingsTest(unittest.TestCase):
