@@ -8,12 +8,12 @@ from __future__ import absolute_import, division, print_function
 import json
 
 from .active_core import ACTIVE, HELD_DOWN, STARTING
+from .active_report import REPORT
 from .system import STATE_DIRECTORY
 
 __metaclass__ = type
 
 UNIT = "ha-pair-active.service"
-REPORT = "active.json"
 SCHEMA = 1
 # Where it is to run, it does or is about to.
 AT_WORK = (STARTING, ACTIVE)
