@@ -301,7 +301,7 @@ def read_answer(text, peer):
 
 
 def _last(text):
-    """The words that say why: the first line of our own program or of rsync, whose last one only sums up, or the last."""
+    """The words that say why: the first line of our own program, or of rsync, whose last one only sums up."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     ours = [line for line in lines if line.startswith((PROGRAM + ": ", "rsync: "))]
     return (ours or lines[-1:] or [""])[0]
