@@ -62,6 +62,8 @@ PATH = re.compile(r"(?:/[A-Za-z0-9_.:@+-]+)+")
 # All that a service must not write to, and what holds more than the files of one.
 SYSTEM = re.compile(r"/(bin|boot|dev|etc|lib|lib64|proc|root|run|sbin|sys|usr)(/.*)?")
 TOO_WIDE = re.compile(r"/(home|media|mnt|opt|srv|tmp|var)|/var/(cache|lib|log|spool|tmp)")
+# What ProtectHome= takes away.
+HOMES = re.compile(r"/home/")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 SERVICES_CURE = "give services by name, such as {fetcher: {jar: /srv/releases/fetcher.jar}}"
@@ -114,6 +116,7 @@ class Service:
     working_directory: str
     given_directory: bool
     own_paths: tuple[str, ...]
+    sees_homes: bool
     memory_max: str
     ports: tuple[int, ...]
     ready: Ready
@@ -221,6 +224,7 @@ def _service(
         working_directory=working,
         given_directory=entry.get("working_directory") is not None,
         own_paths=own_paths,
+        sees_homes=any(HOMES.match(path) for path in (working, *own_paths)),
         memory_max=memory_max,
         ports=_ports(reader, f"{place}.ports", entry.get("ports")),
         ready=ready,

@@ -24,7 +24,18 @@ VERSIONS = [219, 228, 229, 230, 231, 232, 237, 239, 240, 247, 252, 257]
 
 # From the parser of 219 (load-fragment-gperf), and what the NEWS of later versions say.
 OLD: dict[str, set[str]] = {
-    "Unit": {"After", "Before", "BindsTo", "Description", "RequiresMountsFor", "Wants"},
+    "Unit": {
+        "After",
+        "Before",
+        "BindsTo",
+        "Conflicts",
+        "DefaultDependencies",
+        "Description",
+        "PartOf",
+        "RequiresMountsFor",
+        "Requisite",
+        "Wants",
+    },
     "Service": {
         "CapabilityBoundingSet",
         "Environment",
@@ -37,10 +48,12 @@ OLD: dict[str, set[str]] = {
         "IOSchedulingClass",
         "LimitMEMLOCK",
         "LimitRTPRIO",
+        "MemoryLimit",
         "Nice",
         "NoNewPrivileges",
         "OOMScoreAdjust",
         "PermissionsStartOnly",
+        "PrivateDevices",
         "PrivateTmp",
         "ProtectHome",
         "ProtectSystem",
@@ -51,11 +64,14 @@ OLD: dict[str, set[str]] = {
         "StartLimitInterval",
         "SuccessExitStatus",
         "SyslogIdentifier",
+        "SystemCallArchitectures",
         "TimeoutStartSec",
         "TimeoutStopSec",
         "Type",
+        "UMask",
         "User",
         "WatchdogSec",
+        "WorkingDirectory",
     },
     "Mount": {"Options", "TimeoutSec", "Type", "What", "Where"},
     "Path": {"PathChanged", "Unit"},
@@ -65,9 +81,19 @@ OLD: dict[str, set[str]] = {
 FIRST = {
     ("Service", "AmbientCapabilities"): 229,
     ("Unit", "StartLimitIntervalSec"): 230,
+    ("Service", "MemoryMax"): 231,
     ("Service", "ReadWritePaths"): 231,
+    ("Service", "RestrictRealtime"): 231,
+    ("Service", "ProtectControlGroups"): 232,
+    ("Service", "ProtectKernelModules"): 232,
+    ("Service", "ProtectKernelTunables"): 232,
+    ("Service", "LockPersonality"): 235,
     ("Service", "LogLevelMax"): 236,
     ("Service", "WatchdogSignal"): 240,
+    ("Service", "ProtectHostname"): 242,
+    ("Service", "RestrictSUIDSGID"): 242,
+    ("Service", "ProtectKernelLogs"): 244,
+    ("Service", "ProtectClock"): 245,
     ("Mount", "LazyUnmount"): 232,
 }
 FIRST_VALUE = {
@@ -112,12 +138,31 @@ SYNC: dict[str, t.Any] = {
 }
 
 
+JAVA: dict[str, t.Any] = {
+    "name": "fetcher",
+    "mode": "active_standby",
+    "user": "fetcher",
+    "working_directory": "/var/lib/fetcher",
+    "own_paths": ["/var/log/fetcher"],
+    "sees_homes": False,
+    "companions": ["ha-pair-sync-source.service", "report.timer"],
+    "start": "/usr/bin/java -jar /var/lib/fetcher.jar",
+    "ready": {"kind": "file", "target": "/run/fetcher/ready", "notify": False},
+    "memory_max": "512M",
+    "ports": [81],
+    "start_timeout": 60.0,
+    "stop_timeout": 10.0,
+    "instance": "fetch",
+}
+
+
 def unit(
     template: Path,
     systemd: int,
     probes: tuple[dict[str, str], ...] = (),
     mount: dict[str, t.Any] = NFS,
     watch: str = "systemd",
+    java: dict[str, t.Any] = JAVA,
 ) -> str:
     """The unit as it is written for a version of systemd, on a node with these probes and this mount."""
     environment = jinja2.Environment(
@@ -153,6 +198,13 @@ def unit(
         __active_witness_systemd=str(systemd),
         __active_witness_account="keepalived_script",
         __active_witness_program="/usr/libexec/keepalived/ha-pair-witness",
+        __java_service_systemd=str(systemd),
+        __java_service_entry=java,
+        __java_service_model={"agent": {"watchdog": 3.0, "services": {"fetcher": {}}}},
+        __java_service_state_directory="/run/keepalived/ha-pair",
+        __java_service_environment_directory="/etc/ha-pair/java",
+        __java_service_agent_unit="ha-pair-active.service",
+        __java_service_agent_program="/usr/libexec/keepalived/ha-pair-active",
         __redis_systemd=str(systemd),
         __redis_model={"instance": "web"},
         __redis_unit="redis-server.service",
@@ -302,6 +354,36 @@ def test_the_witness_has_no_rights_and_starts_while_storage_hangs(systemd: int) 
     assert ("NoNewPrivileges" in found) == (systemd >= 231)
     # It ends with 75 when its programs were replaced, which is no failure.
     assert (found["SuccessExitStatus"], found["Restart"], found["Type"]) == ("75", "always", "notify")
+
+
+@pytest.mark.parametrize("systemd", VERSIONS)
+class TestJava:
+    def test_one_that_runs_on_one_node_is_bound_to_its_target_and_begun_by_nobody_else(self, systemd: int) -> None:
+        target = "ha-pair-fetcher.target"
+        assert values("PartOf", "java.service.j2", systemd) == [target]
+        assert values("Requisite", "java.service.j2", systemd) == [target]
+        # Its files are the newest before it writes, and mirrored after it has written the last.
+        assert values("After", "java.service.j2", systemd) == ["network.target", target, "ha-pair-sync-source.service"]
+        assert values("Restart", "java.service.j2", systemd) == ["no"]
+        assert values("WantedBy", "java.service.j2", systemd) == []
+
+    def test_one_that_runs_on_both_begins_at_boot(self, systemd: int) -> None:
+        (path,) = (path for path in TEMPLATES if path.name == "java.service.j2")
+        found = directives(unit(path, systemd, java={**JAVA, "mode": "active_active", "companions": []}))
+        names = {name: value for _section, name, value in found}
+        assert names["WantedBy"] == "multi-user.target"
+        assert {"PartOf", "Requisite", "Restart"}.isdisjoint(names)
+
+    def test_it_writes_to_what_is_its_own(self, systemd: int) -> None:
+        expected = ["/var/lib/fetcher /var/log/fetcher"] if systemd >= 232 else []
+        assert values("ReadWritePaths", "java.service.j2", systemd) == expected
+        assert values("ProtectSystem", "java.service.j2", systemd) == ["strict" if systemd >= 232 else "full"]
+        assert values("CapabilityBoundingSet", "java.service.j2", systemd) == ["CAP_NET_BIND_SERVICE"]
+
+    def test_an_agent_that_ends_gives_the_vips_away_unless_it_begins_again(self, systemd: int) -> None:
+        (ended,) = values("ExecStopPost", "ha-pair-active.service.j2", systemd)
+        assert ('[ "$$EXIT_STATUS" = 75 ] && exit; ' in ended) == (systemd >= 232)
+        assert "for name in fetcher; do echo 0 >active/$$name; echo 0 >track/$$name; done" in ended
 
 
 @pytest.mark.parametrize("systemd", VERSIONS)
