@@ -29,7 +29,7 @@ from .boot_clock import boottime
 from .errors import NodeError
 from .journal import NOTICE, Journal
 from .service import log
-from .sync_marker import CONFLICT, FIRST, MIRROR, RefusedError
+from .sync_marker import COMMAND, CONFLICT, FIRST, MIRROR, RefusedError
 from .sync_receive import ASK, COMMIT, PROGRAM
 from .sync_settings import PARTIAL, Node, end, mount_of, read_settings, rsync_version, stamp, tells_nanoseconds
 from .system import run_command
@@ -315,13 +315,14 @@ def words_of(name, entry):
     if conflict and entry["result"] == COMPLETE:
         return (
             "problem: %s: a split is not resolved: %d files differed and are kept in %s on %s, %d are only there; look "
-            'at them, then run "ha-pair-sync --resolve %s"'
+            'at them, then run "%s --resolve %s"'
             % (
                 name,
                 conflict["differ_count"],
                 conflict["kept"],
                 conflict["kept_on"],
                 conflict["only_there_count"],
+                COMMAND,
                 name,
             )
         )

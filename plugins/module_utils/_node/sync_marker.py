@@ -19,6 +19,8 @@ from . import state
 __metaclass__ = type
 
 SCHEMA = 1
+# How a person calls it.
+COMMAND = "/usr/libexec/keepalived/ha-pair-sync"
 # What JSON gives for a string, on either Python.
 _TEXT = type(json.loads('""'))
 
@@ -204,8 +206,8 @@ def check_begin(marker, answer):
     if marker is None and _has_history(answer["marker"]):
         raise RefusedError(
             "this node never had these files, and the peer has (generation %d of %s); move the VIP to the peer so that "
-            'they come here, or run "ha-pair-sync --adopt NAME" here to have ours win, theirs kept aside'
-            % (answer["marker"]["generation"], answer["marker"]["owner"])
+            'they come here, or run "%s --adopt NAME" here to have ours win, theirs kept aside'
+            % (answer["marker"]["generation"], answer["marker"]["owner"], COMMAND)
         )
 
 

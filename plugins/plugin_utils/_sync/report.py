@@ -9,7 +9,8 @@ import json
 import typing as t
 from collections.abc import Mapping
 
-# As ha-pair-sync says it.
+COMMAND = "/usr/libexec/keepalived/ha-pair-sync"
+# As it says it.
 COMPLETE = "complete"
 
 
@@ -33,6 +34,6 @@ def problems_of(text: str, node: str, model: Mapping[str, t.Any]) -> list[str]:
             where = f"{entry['conflict']['kept']} on {entry['conflict']['kept_on']}"
             found.append(
                 f"{place}: a split is not resolved, and nothing is deleted until it is; look at {where}, then run "
-                f'"ha-pair-sync --resolve {name}" on {node}'
+                f'"{COMMAND} --resolve {name}" on {node}'
             )
     return found

@@ -25,7 +25,7 @@ def problems(**entry: t.Any) -> list[str]:
 
 
 def test_the_words_are_those_of_the_program() -> None:
-    assert report.COMPLETE == sync.COMPLETE
+    assert (report.COMPLETE, report.COMMAND) == (sync.COMPLETE, sync.COMMAND)
 
 
 def test_what_is_well() -> None:
@@ -45,7 +45,8 @@ def test_what_is_well() -> None:
         (
             {"conflict": SPLIT},
             "a split is not resolved, and nothing is deleted until it is; look at "
-            '/var/lib/ha-pair/sync/kept/data/T-conflict on node-b, then run "ha-pair-sync --resolve data" on node-a',
+            "/var/lib/ha-pair/sync/kept/data/T-conflict on node-b, then run "
+            '"/usr/libexec/keepalived/ha-pair-sync --resolve data" on node-a',
         ),
     ],
 )
