@@ -32,11 +32,13 @@ from .service import log
 from .sync_marker import COMMAND, CONFLICT, FIRST, MIRROR, RefusedError
 from .sync_receive import ASK, COMMIT, PROGRAM
 from .sync_settings import PARTIAL, Node, end, mount_of, read_settings, rsync_version, stamp, tells_nanoseconds
-from .system import run_command
+from .system import STATE_DIRECTORY, run_command
 
 __metaclass__ = type
 
 TICK = 0.1
+# How long a connection waits for the next question of its round (s).
+CONNECTION_KEPT = 5
 CONNECT_TIMEOUT = 5
 # For how long both nodes may be owner when one takes over from the other as planned (s).
 GRACE = 1.0
@@ -58,7 +60,10 @@ def ssh(settings):
     options = {
         "BatchMode": "yes",
         "ConnectTimeout": CONNECT_TIMEOUT,
-        "ControlPath": "none",
+        # One connection for all that a round asks and sends: most of a short round is the greeting.
+        "ControlMaster": "auto",
+        "ControlPath": os.path.join(STATE_DIRECTORY, "sync-%C"),
+        "ControlPersist": CONNECTION_KEPT,
         "GlobalKnownHostsFile": "/dev/null",
         "IdentitiesOnly": "yes",
         "ServerAliveCountMax": 2,

@@ -41,6 +41,7 @@ OLD: dict[str, set[str]] = {
         "Environment",
         "EnvironmentFile",
         "ExecStart",
+        "ExecStartPost",
         "ExecStartPre",
         "ExecStop",
         "ExecStopPost",

@@ -237,6 +237,9 @@ class WordsTest(unittest.TestCase):
         self.assertEqual(words[:8], ["ssh", "-F", "/dev/null", "-T", "-p", "22", "-i", "/k"])
         for option in ("BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=yes", "UserKnownHostsFile=/h"):
             self.assertIn(option, words)
+        # One connection for a round, in a place that only root writes to.
+        self.assertIn("ControlMaster=auto", words)
+        self.assertIn("ControlPath=/run/keepalived/ha-pair/sync-%C", words)
 
     def test_two_rounds_of_a_second_keep_their_files_apart(self):
         names = [sync_settings.stamp(seconds, "mirror") for seconds in (1700000000.25, 1700000000.5)]
