@@ -34,6 +34,7 @@ from .system import STATE_DIRECTORY, Command, System, read_text, write_atomicall
 __metaclass__ = type
 
 TICK = 0.1
+SHORTEST_WAIT = 0.005
 # How often a file that others read is looked at, whether it still says what it is to (s).
 KEEP_INTERVAL = 1.0
 # How long this program stays to give back what it was lent (s).
@@ -80,6 +81,12 @@ class Agent(object):
     def at_rest(self):
         """Whether nothing runs here and nothing is wanted."""
         return all(self._phases.get(name) in (active_core.STANDBY, active_core.HELD_DOWN) for name in self._names)
+
+    def patience(self):
+        """How long the next look may wait (s): a service starts when it is time, and not at the look after that."""
+        now = self._world.now()
+        waits = [core.until_wanted(now) for core in self._cores.values()]
+        return min([TICK] + [max(SHORTEST_WAIT, wait) for wait in waits if wait is not None])
 
     def leave(self):
         """From now on nothing is wanted here."""
@@ -294,6 +301,9 @@ class World(object):
             return None
         if unit["service"] != "active":
             self._answered[name] = False
+            if name in self._readiness and self._readiness[name].ready:
+                # Somebody restarts it, and what it answered before says nothing of the new one.
+                self._readiness[name].begin()
             return None
         if not self._answered.get(name):
             asked = self._readiness.get(name)
@@ -401,7 +411,7 @@ def main():
     agent.step()
     service.tell("READY=1")
     while not stopped:
-        world.wait(TICK, wake_out)
+        world.wait(agent.patience(), wake_out)
         agent.step()
         service.tell("WATCHDOG=1")
         if programs is not None and agent.at_rest and world.programs() != programs:

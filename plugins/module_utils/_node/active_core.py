@@ -98,6 +98,12 @@ class Service(object):
             self._want = False
         return self._want
 
+    def until_wanted(self, now):
+        """In how many seconds it is wanted here if VRRP stays as it is; None when it is already, or will not be."""
+        if self._want or self._word != MASTER or self._since is None or self.leaving or self.held_down(now):
+            return None
+        return max(0.0, self._since + self._settings["confirm"] - now)
+
     def held_down(self, now):
         """Whether it failed here and is left alone; keepalived is to prefer the peer then."""
         return self._held_until is not None and now < self._held_until

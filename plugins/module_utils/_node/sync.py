@@ -55,15 +55,12 @@ COMPLETE, REFUSED, FAILED, IDLE, BUSY = "complete", "refused", "failed", "not ow
 _VANISHED = 24
 
 
-def ssh(settings):
-    """The words that reach the peer, without the command."""
+def ssh(settings, shared=True):
+    """The words that reach the peer, without the command; shared: what comes after it uses the same connection."""
     options = {
         "BatchMode": "yes",
         "ConnectTimeout": CONNECT_TIMEOUT,
-        # One connection for all that a round asks and sends: most of a short round is the greeting.
-        "ControlMaster": "auto",
-        "ControlPath": os.path.join(STATE_DIRECTORY, "sync-%C"),
-        "ControlPersist": CONNECTION_KEPT,
+        "ControlPath": "none",
         "GlobalKnownHostsFile": "/dev/null",
         "IdentitiesOnly": "yes",
         "ServerAliveCountMax": 2,
@@ -72,6 +69,13 @@ def ssh(settings):
         "UpdateHostKeys": "no",
         "UserKnownHostsFile": settings["known_hosts"],
     }
+    if shared:
+        # One connection for all that a round asks and sends: most of a short round is the greeting.
+        options.update(
+            ControlMaster="auto",
+            ControlPath=os.path.join(STATE_DIRECTORY, "sync-%C"),
+            ControlPersist=CONNECTION_KEPT,
+        )
     words = ["ssh", "-F", "/dev/null", "-T", "-p", str(settings["port"]), "-i", settings["key"]]
     for name in sorted(options):
         words += ["-o", "%s=%s" % (name, options[name])]
@@ -417,15 +421,17 @@ def main(arguments=None, node=None, remote=None, rsync="rsync"):
     except NodeError as exc:
         sys.stderr.write("ha-pair-sync: %s\n" % exc)
         return 2
-    remote = remote or ssh(node.settings)
+    remote = remote or ssh(node.settings, shared=not options.ask)
     if options.begin or options.ask or options.resolve or options.adopt:
         return _act(node, options, options.names or sorted(known), remote)
     until = boottime() + LAST if options.last else None
+    # One that has begun may have passed what was written since.
+    patience = LAST if options.last else BUSY_WAIT if options.names else 0.0
     for name in options.names or sorted(known):
-        entry = Round(node, name, remote, rsync, BUSY_WAIT if options.names else 0.0, until).run()
+        entry = Round(node, name, remote, rsync, patience, until).run()
         if entry["result"] == BUSY:
             # The timer starts one each few seconds, and whoever waited has to know.
-            if options.names:
+            if options.names or options.last:
                 sys.stderr.write("ha-pair-sync: %s: another round of it has not ended\n" % name)
                 wrong = True
             continue

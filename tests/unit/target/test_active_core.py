@@ -281,6 +281,15 @@ class CoreTest(unittest.TestCase):
             self.assertEqual(self.look(1, "MASTER", YES, UP), (None, STARTING))
             self.assertFalse(self.core.held_down(self.now))
 
+    def test_tells_when_it_will_be_wanted(self):
+        self.look(0, "BACKUP")
+        self.assertIsNone(self.core.until_wanted(self.now))
+        self.look(1, "MASTER")
+        self.assertEqual(self.core.until_wanted(self.now + 0.25), 0.75)
+        self.assertEqual(self.core.until_wanted(self.now + 5), 0)
+        self.look(1, "MASTER")
+        self.assertIsNone(self.core.until_wanted(self.now))
+
     def test_nothing_is_wanted_of_an_agent_that_ends(self):
         self.start()
         self.core.leaving = True

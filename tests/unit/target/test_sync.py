@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import unittest
 
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node import (
@@ -240,6 +241,9 @@ class WordsTest(unittest.TestCase):
         # One connection for a round, in a place that only root writes to.
         self.assertIn("ControlMaster=auto", words)
         self.assertIn("ControlPath=/run/keepalived/ha-pair/sync-%C", words)
+        alone = sync.ssh({"key": "/k", "known_hosts": "/h", "port": 22}, shared=False)
+        self.assertIn("ControlPath=none", alone)
+        self.assertFalse([word for word in alone if word.startswith("ControlMaster")])
 
     def test_two_rounds_of_a_second_keep_their_files_apart(self):
         names = [sync_settings.stamp(seconds, "mirror") for seconds in (1700000000.25, 1700000000.5)]
@@ -397,6 +401,22 @@ class RoundTest(unittest.TestCase):
         self.write(A, x="1")
         self.sync(A)
         self.write(A, x="22")
+        self.sync(A, "--last")
+        self.assertEqual((self.code, self.files(B)), (0, {"x": "22"}))
+
+    def test_the_last_round_waits_for_one_that_has_begun(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        self.write(A, x="22")
+        self.addCleanup(setattr, sync, "LAST", sync.LAST)
+        sync.LAST = 0.05
+        held = self.node(A).lock("data")
+        self.sync(A, "--last")
+        self.assertEqual((self.code, self.files(B)), (1, {"x": "1"}))
+        sync.LAST = 20.0
+        timer = threading.Timer(0.2, os.close, [held])
+        timer.start()
         self.sync(A, "--last")
         self.assertEqual((self.code, self.files(B)), (0, {"x": "22"}))
 
