@@ -28,6 +28,9 @@ PARTIAL = ".ha-pair-partial"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\Z")
 STAMP = re.compile(r"[0-9]{8}T[0-9]{6}[.][0-9]{3}Z-(?:%s)\Z" % "|".join(sync_marker.MODES))
 _DAY = 86400
+# A file that is written all day is replaced by each round; of what rounds of kind mirror replaced only so many, and so
+# many bytes, are kept.
+MIRROR_ROUNDS, MIRROR_BYTES = 100, 1 << 30
 # How many tenths of a second a process has to tidy up when it is ended.
 _PATIENCE = 30
 _NEEDED = ("node", "peer", "peer_address", "instance", "port", "key", "known_hosts", "timeout", "directories")
@@ -122,6 +125,14 @@ class Node(object):
         for entry in _entries(self.kept(name)) if days else []:
             if STAMP.match(entry) and not entry.endswith("-" + sync_marker.CONFLICT) and entry < oldest:
                 shutil.rmtree(self.kept(name, entry), ignore_errors=True)
+        rounds, size = 0, 0
+        for entry in reversed(_entries(self.kept(name))):
+            if STAMP.match(entry) and entry.endswith("-" + sync_marker.MIRROR):
+                rounds += 1
+                if rounds <= MIRROR_ROUNDS and size <= MIRROR_BYTES:
+                    size += _size(self.kept(name, entry))
+                if rounds > MIRROR_ROUNDS or size > MIRROR_BYTES:
+                    shutil.rmtree(self.kept(name, entry), ignore_errors=True)
 
     def place(self, name):
         """The real path of a directory; NodeError when it is not there, or not where it says."""
@@ -212,6 +223,18 @@ def make_directory(path):
     except OSError as exc:
         if exc.errno != errno.EEXIST:
             raise
+
+
+def _size(path):
+    """The bytes of all files below, as far as they can be asked."""
+    total = 0
+    for directory, _subdirectories, names in os.walk(path):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(directory, name)).st_size
+            except OSError:
+                continue
+    return total
 
 
 def _entries(path):

@@ -584,6 +584,36 @@ class RoundTest(unittest.TestCase):
         left = os.listdir(self.path(B, "lib", "kept", "data"))
         self.assertEqual(sorted(left), ["20231114T221320.000Z-conflict", "of-somebody-else"])
 
+    def test_of_what_is_replaced_day_by_day_the_last_is_kept(self):
+        for name, value in (("MIRROR_ROUNDS", 3), ("MIRROR_BYTES", 25)):
+            self.addCleanup(setattr, sync_settings, name, getattr(sync_settings, name))
+            setattr(sync_settings, name, value)
+        node, now = self.node(B), self.node(B).now()
+
+        def keep(sizes, mode="mirror"):
+            for second, size in enumerate(sizes):
+                path = node.kept("data", sync_settings.stamp(now + second, mode))
+                os.makedirs(path)
+                self.put(os.path.join(path, "x"), "1" * size)
+
+        def left(mode):
+            found = sorted(os.listdir(node.kept("data")))
+            return [os.path.getsize(node.kept("data", name, "x")) for name in found if name.endswith(mode)]
+
+        keep([100], "takeover")
+        keep([100], "conflict")
+        keep([1, 2, 3, 4, 5])
+        node.prune("data")
+        self.assertEqual(left("mirror"), [3, 4, 5])
+        for name in os.listdir(node.kept("data")):
+            if name.endswith("mirror"):
+                shutil.rmtree(node.kept("data", name))
+        keep([1, 20, 10])
+        node.prune("data")
+        self.assertEqual(left("mirror"), [10])
+        # What is nobody's to make again.
+        self.assertEqual((left("takeover"), left("conflict")), ([100], [100]))
+
     def test_a_lost_mount_deletes_nothing(self):
         self.states(a="MASTER", b="BACKUP")
         self.write(A, x="1")
