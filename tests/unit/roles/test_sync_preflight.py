@@ -67,7 +67,9 @@ def test_files_on_both_nodes_are_refused_on_both(shared: Path) -> None:
     assert "WELL" not in said
     for node in ("node-a", "node-b"):
         assert f"{node}: file_sync_directories.data: " in said
-    assert "has files on node-a and on node-b, and nothing was ever mirrored; empty it on one node, or say whose" in said
+    assert (
+        "has files on node-a and on node-b, and nothing was ever mirrored; empty it on one node, or say whose" in said
+    )
 
 
 def test_whoever_is_named_wins(shared: Path) -> None:
