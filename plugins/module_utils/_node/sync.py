@@ -17,6 +17,7 @@ replaces or deletes on the peer is moved into a dated directory there, never thr
 from __future__ import absolute_import, division, print_function
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -37,6 +38,8 @@ from .system import STATE_DIRECTORY, run_command
 __metaclass__ = type
 
 TICK = 0.1
+# The same for a start, which somebody waits for (s).
+SOON = 0.02
 # How long a connection waits for the next question of its round (s).
 CONNECTION_KEPT = 5
 CONNECT_TIMEOUT = 5
@@ -341,23 +344,37 @@ def words_of(name, entry):
     return None
 
 
+@contextlib.contextmanager
+def alone(node, name, until):
+    """No round runs meanwhile: it would write what it knew at its beginning over what is noted now."""
+    held = wait_for_lock(node, name, until)
+    if held is None:
+        raise NodeError("%s: another round of it has not ended; run this again once it has" % name)
+    try:
+        yield
+    finally:
+        os.close(held)
+
+
 def resolve(node, name):
     """A person has looked at what a split left."""
-    marker = node.marker(name)
-    if marker is None or marker["conflict"] is None:
-        raise NodeError("%s: no split is waiting to be resolved here" % name)
-    if node.ownership() != sync_marker.OWNER:
-        raise NodeError("%s: this node is not owner; run it on %s" % (name, node.settings["peer"]))
-    node.save_marker(name, dict(marker, conflict=None))
+    with alone(node, name, boottime() + BUSY_WAIT):
+        marker = node.marker(name)
+        if marker is None or marker["conflict"] is None:
+            raise NodeError("%s: no split is waiting to be resolved here" % name)
+        if node.ownership() != sync_marker.OWNER:
+            raise NodeError("%s: this node is not owner; run it on %s" % (name, node.settings["peer"]))
+        node.save_marker(name, dict(marker, conflict=None))
 
 
 def adopt(node, name):
     """Files here win though only the peer has a history: the next round is that of a split, which deletes nothing."""
-    if node.marker(name) is not None:
-        raise NodeError("%s: this node has a history of its own; there is nothing to adopt" % name)
-    if node.ownership() != sync_marker.OWNER:
-        raise NodeError("%s: this node is not owner; move the VIP here first" % name)
-    node.save_marker(name, sync_marker.new(node.settings["node"], node.now()))
+    with alone(node, name, boottime() + BUSY_WAIT):
+        if node.marker(name) is not None:
+            raise NodeError("%s: this node has a history of its own; there is nothing to adopt" % name)
+        if node.ownership() != sync_marker.OWNER:
+            raise NodeError("%s: this node is not owner; move the VIP here first" % name)
+        node.save_marker(name, sync_marker.new(node.settings["node"], node.now()))
 
 
 def begin(node, name, until):
@@ -366,21 +383,15 @@ def begin(node, name, until):
         # Whoever starts us may be about to say so.
         if boottime() >= until:
             raise NodeError("%s: this node is not owner, and cannot be the source" % name)
-        time.sleep(TICK)
-    while True:
+        time.sleep(SOON)
+    marker = node.marker(name)
+    if marker is None or marker["owner"] == node.settings["node"]:
+        return
+    # What the peer still sends ends now, because we are owner. A round of ours begins as well.
+    with alone(node, name, until):
         marker = node.marker(name)
-        if marker is None or marker["owner"] == node.settings["node"]:
-            return
-        # What the peer still sends ends now, because we are owner. A round of ours begins as well.
-        held = wait_for_lock(node, name, boottime() + TICK)
-        if held is not None:
-            try:
-                node.save_marker(name, sync_marker.begin(marker, node.settings["node"], node.now()))
-            finally:
-                os.close(held)
-            return
-        if boottime() >= until:
-            raise NodeError("%s: what the peer sends has not ended" % name)
+        if marker["owner"] != node.settings["node"]:
+            node.save_marker(name, sync_marker.begin(marker, node.settings["node"], node.now()))
 
 
 def ask(node, name, remote):

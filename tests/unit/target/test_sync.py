@@ -438,6 +438,27 @@ class RoundTest(unittest.TestCase):
         self.assertEqual(self.sync(B)["mode"], "takeover")
         self.assertEqual(self.kept(A), {"takeover": {"late": "1"}})
 
+    def test_a_split_is_resolved_between_two_rounds(self):
+        """A round that runs would note what it knew at its beginning."""
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        split = dict(self.marker(A), conflict={"kept": "/kept", "differ": [], "only_there": []})
+        self.addCleanup(setattr, sync, "BUSY_WAIT", sync.BUSY_WAIT)
+        sync.BUSY_WAIT = 0.05
+        held = self.node(A).lock("data")
+        self.sync(A, "--resolve", "data")
+        self.assertEqual(self.code, 1)
+        sync.BUSY_WAIT = 20.0
+
+        def end():
+            self.node(A).save_marker("data", split)
+            os.close(held)
+
+        threading.Timer(0.2, end).start()
+        self.sync(A, "--resolve", "data")
+        self.assertEqual((self.code, self.marker(A)["conflict"]), (0, None))
+
     def test_the_source_begins_once_it_is_owner_and_nobody_writes_here(self):
         self.states(a="MASTER", b="BACKUP")
         self.write(A, x="1")
