@@ -131,7 +131,7 @@ class Agent(object):
         world, core, arbiter = self._world, self._cores[name], self._arbiters[name]
         settings = self._settings["services"][name]
         vrrp = world.vrrp(settings["instance"])
-        want = core.wish(now, gap, vrrp)
+        want = core.wish(now, gap, vrrp, world.vrrp_age())
         unit = world.unit(name)
         arbiter.failed = core.held_down(now)
         grant = arbiter.look(now, want, active_core.is_dead(unit))
@@ -221,7 +221,7 @@ class World(object):
         self._reported = active_report.parse(
             read_text(os.path.join(STATE_DIRECTORY, active_report.REPORT)), self._boot_id
         )
-        self._record, self._stamp = None, None
+        self._record, self._stamp, self._age = None, None, 0.0
         services = settings["services"]
         units = {
             name: [target_of(name), name + ".service"] + list(services[name]["companions"]) for name in services
@@ -290,7 +290,12 @@ class World(object):
             stamp = None
         if stamp is None or stamp != self._stamp:
             self._record, self._stamp = read_text(path), stamp
+            self._age = 0.0 if stamp is None else min(2 * TICK, max(0.0, self.epoch() - seen.st_mtime))
         return vrrp_state(self._record, instance, self._boot_id)
+
+    def vrrp_age(self):
+        """How long ago what VRRP is was written (s); a clock may be set, so two looks at the most."""
+        return self._age
 
     def unit(self, name):
         return self._systemd.unit(name, self.now())

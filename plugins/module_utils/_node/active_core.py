@@ -76,10 +76,11 @@ class Service(object):
         self._failures, self._held_until = 0, None
         self.failure, self.leaving = None, False
 
-    def wish(self, now, gap, vrrp):
+    def wish(self, now, gap, vrrp, age=0.0):
         """Whether the service is wanted here, as far as VRRP and its own past say; `gap`: we did not run for a while.
 
-        `vrrp`: the state of the instance, None when nobody knows it.
+        `vrrp`: the state of the instance, None when nobody knows it; `age`: how long it had been so when it was seen
+        first (s).
         """
         if gap:
             # What was true before may not be true any more; what runs is a matter of its loan.
@@ -91,7 +92,7 @@ class Service(object):
                 self._word, self._want = None, False
         else:
             if vrrp != self._word or self._since is None:
-                self._since = now
+                self._since = now - age
             self._word, self._known = vrrp, now
             self._want = vrrp == MASTER and (self._want or now - self._since >= self._settings["confirm"])
         if self.leaving or self.held_down(now):

@@ -231,6 +231,10 @@ class World(object):
     def forget(self):
         self._view = None
 
+    @staticmethod
+    def vrrp_age():
+        return 0.0
+
     def vrrp(self, _instance):
         return self.word
 

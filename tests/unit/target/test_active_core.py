@@ -281,6 +281,12 @@ class CoreTest(unittest.TestCase):
             self.assertEqual(self.look(1, "MASTER", YES, UP), (None, STARTING))
             self.assertFalse(self.core.held_down(self.now))
 
+    def test_counts_from_the_change_and_not_from_when_it_was_seen(self):
+        self.look(0, "BACKUP")
+        self.core.wish(self.now + 5, 0.0, "MASTER", 0.1)
+        self.assertFalse(self.core.wish(self.now + 5.85, 0.0, "MASTER", 0.1))
+        self.assertTrue(self.core.wish(self.now + 5.9, 0.0, "MASTER", 0.1))
+
     def test_tells_when_it_will_be_wanted(self):
         self.look(0, "BACKUP")
         self.assertIsNone(self.core.until_wanted(self.now))
