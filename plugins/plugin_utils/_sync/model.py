@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader, kind, nearest, shown
-from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.values import ip_address
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.values import pair_addresses
 
 KEYS = ("exclude", "group", "mode", "owner", "path")
 WATCHES = ("auto", "lsyncd", "systemd")
@@ -19,7 +19,6 @@ RECEIVER = "/usr/libexec/keepalived/ha-pair-sync-receive"
 KEY = "/etc/ha-pair/sync/id_ed25519"
 KNOWN_HOSTS = "/etc/ha-pair/sync/known_hosts"
 
-MEMBERS_CURE = "give the two nodes and their addresses, such as {node-a: 192.0.2.11, node-b: 192.0.2.12}"
 DIRECTORIES_CURE = "give directories by name, such as {data: {path: /srv/data}}"
 NAME_CURE = "give a name of up to 32 small letters, digits, - and _ that begins with a letter or digit"
 PATH_CURE = "give the absolute path of a directory, such as /srv/data"
@@ -121,7 +120,7 @@ def build_sync(
     mirrored}, and of this node "kind" and "real", its path without links.
     """
     reader = Reader()
-    addresses = _members(reader, f"{node}: file_sync_members", members, node)
+    addresses = pair_addresses(f"{node}: file_sync_members", members, node, reader)
     found = _directories(reader, f"{node}: file_sync_directories", directories, users, groups)
     name = _instance(reader, f"{node}: file_sync_instance", instance, instances)
     runs = _service(reader, f"{node}: file_sync_service", service, services)
@@ -180,29 +179,6 @@ def build_sync(
             ],
         },
     )
-
-
-def _members(reader: Reader, place: str, given: object, node: str) -> dict[str, str] | None:
-    entries = reader.mapping(place, given, MEMBERS_CURE)
-    if entries is None:
-        return None
-    found: dict[str, str] = {}
-    for name, value in entries.items():
-        address = ip_address(value)
-        if address is None or address.is_loopback() or address.is_link_local():
-            what = f"{shown(value)} is not an address that the other node can reach"
-            reader.refuse(f"{place}.{name}", what, MEMBERS_CURE)
-            continue
-        if str(address) in found.values():
-            reader.refuse(f"{place}.{name}", f"{address} is the other node's too", MEMBERS_CURE)
-        found[str(name)] = str(address)
-    if len(entries) != 2:
-        reader.refuse(place, f"has {len(entries)} members, not 2", MEMBERS_CURE)
-        return None
-    if node not in entries:
-        reader.refuse(place, f"names {' and '.join(map(str, entries))}, and not {node} itself", MEMBERS_CURE)
-        return None
-    return found if len(found) == 2 else None
 
 
 def _directories(

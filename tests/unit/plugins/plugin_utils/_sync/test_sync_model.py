@@ -16,6 +16,7 @@ from ansible_collections.duplex.ha_pair.plugins.module_utils._node import sync_s
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import InputError
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._sync import model
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._sync.model import Model, build_sync
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp import values
 
 GIVEN: dict[str, t.Any] = {
     "directories": {"data": {"path": "/srv/data", "exclude": ["*.tmp"], "owner": "app", "mode": "0750"}},
@@ -165,20 +166,20 @@ def test_files_on_both_nodes_are_no_question_once_they_were_mirrored_or_somebody
         ),
         (
             {"members": {"node-b": "192.0.2.12", "node-c": "192.0.2.13"}},
-            f"node-a: file_sync_members: names node-b and node-c, and not node-a itself; {model.MEMBERS_CURE}",
+            f"node-a: file_sync_members: names node-b and node-c, and not node-a itself; {values.MEMBERS_CURE}",
         ),
         (
             {"members": {"node-a": "192.0.2.11"}},
-            f"node-a: file_sync_members: has 1 members, not 2; {model.MEMBERS_CURE}",
+            f"node-a: file_sync_members: has 1 members, not 2; {values.MEMBERS_CURE}",
         ),
         (
             {"members": {"node-a": "192.0.2.11", "node-b": "192.0.2.11"}},
-            f"node-a: file_sync_members.node-b: 192.0.2.11 is the other node's too; {model.MEMBERS_CURE}",
+            f"node-a: file_sync_members.node-b: 192.0.2.11 is the other node's too; {values.MEMBERS_CURE}",
         ),
         (
             {"members": {"node-a": "192.0.2.11", "node-b": "node-b.example.com"}},
             "node-a: file_sync_members.node-b: 'node-b.example.com' is not an address that the other node can reach; "
-            f"{model.MEMBERS_CURE}",
+            f"{values.MEMBERS_CURE}",
         ),
         (
             {"first": "node-c"},
