@@ -10,20 +10,22 @@ import os
 import subprocess
 import time
 import typing as t
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_network
 
 import evidence
 from fault_sequence import ACTIVE, Step
-from labkit import NODES, ROOT, Lab, LabError
+from labkit import NODES, ROOT, Lab, LabError, wait_until
 
 SERVICE, INSTANCE, PORT = "fetcher", "fetch", 8081
 UNIT = f"{SERVICE}.service"
 EVIDENCE = "/var/log/fetcher/evidence"
 FAIL_FILE = "/run/fetcher.fail"
 DATA = "/srv/fetcher"
+SYNC, SYNC_REPORT = "/usr/libexec/keepalived/ha-pair-sync", "/run/keepalived/ha-pair/sync.json"
+KEPT = "/var/lib/ha-pair/sync/kept"
 AGENT, KEEPALIVED, WITNESS = "ha-pair-active.service", "keepalived.service", "ha-pair-witness.service"
 WITNESS_PORT = 7412
 DELAY_DROP_IN = f"/run/systemd/system/{UNIT}.d/lab-delay.conf"
@@ -336,6 +338,33 @@ class Pair:
         for node in NODES:
             # A node that boots brings up by itself what it has; that it is whole is waited for elsewhere.
             self.lab.docker("exec", self.lab.container(node), "sh", "-c", HEAL, "heal", RAISE, check=False)
+
+    def resolve(self) -> None:
+        """Say of every split that a person has looked at what it left, once a round has told of it."""
+        wait_until("a round got through", self._round_after(time.time()), timeout=60)
+        wait_until("no split is left", self._is_resolved, timeout=60, interval=2)
+        for node in NODES:
+            self.lab.run(node, f"rm -rf {KEPT}/*/*-conflict")
+
+    def _round_after(self, moment: float) -> Callable[[], bool]:
+        """Whether the source has ended a round that began later."""
+        return lambda: any(
+            found["result"] == "complete" and (found["started_at"] or 0) > moment for found in self._rounds().values()
+        )
+
+    def _rounds(self) -> dict[str, dict[str, t.Any]]:
+        """What each node says of its last round."""
+        texts = {node: self.lab.run(node, f"cat {SYNC_REPORT} 2>/dev/null", check=False) for node in NODES}
+        return {node: json.loads(text)["directories"]["data"] for node, text in texts.items() if text.strip()}
+
+    def _is_resolved(self) -> bool:
+        for node, found in self._rounds().items():
+            if found["result"] == "complete" and found["conflict"] is not None:
+                self.lab.run(node, f"{SYNC} --resolve data", check=False)
+                return False
+            if found["result"] == "complete":
+                return True
+        return False
 
     @contextmanager
     def healed(self) -> Iterator[None]:

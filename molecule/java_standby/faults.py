@@ -35,6 +35,7 @@ from standby import (
     DATA,
     FAIL_FILE,
     KEEPALIVED,
+    KEPT,
     SERVICE,
     UNIT,
     NotPossibleError,
@@ -53,7 +54,6 @@ STOP_LIMIT = 2.0
 START_DELAY = 12.0
 # Between two rounds of the synchronisation there are 2 s in this lab; a round, and what a busy machine adds (s).
 SYNC_LIMIT = 6.0
-KEPT = "/var/lib/ha-pair/sync/kept"
 
 CASES = Cases()
 
@@ -338,8 +338,8 @@ def a_split_and_what_both_wrote() -> None:
     ):
         said = LAB.run(one, f"cat {DATA}/{path}", check=False).strip()
         expect(said == text, f"{DATA}/{path} of {one} is {said!r}, not {text!r}")
-    program = "$(command -v ha-pair-sync || echo /usr/libexec/keepalived/ha-pair-sync)"
-    LAB.run(owner, f"rm -f {DATA}/both {DATA}/only-* {DATA}/before; {program} --resolve data")
+    LAB.run(owner, f"rm -f {DATA}/both {DATA}/only-* {DATA}/before")
+    PAIR.resolve()
     gone = f"ls {DATA} | grep -c -e only- -e both -e before"
     wait_until("rounds delete again", lambda: LAB.run(peer, gone, check=False).strip() == "0", timeout=40)
 
@@ -408,6 +408,8 @@ def random_faults(count: int, seed: int, arbiter: str) -> int:
     problems += fault_sequence.judge(found.overlaps, happened, arbiter)
     problems += [f"the clock was set by {step_by:+.1f} s in {run}" for run, step_by in found.clock_steps]
     average = (ended - began) / max(1, len(happened))
+    # What both wrote while they could not hear each other.
+    PAIR.resolve()
     print(
         f"{len(happened)} faults, {skipped} skipped, {average:.1f} s each on average, {found.runs} runs; two worked "
         f"{len(found.overlaps)} times, {sum(one.seconds for one in found.overlaps):.3f} s in all; the longest time "
