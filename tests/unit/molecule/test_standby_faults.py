@@ -54,7 +54,7 @@ class Pair(standby.Pair):
         self._clock, self._overlap_in, self._impossible, self._stays = clock, overlap_in, impossible, stays_broken
         self._beside: list[tuple[float, float]] = []
         self._current = ""
-        self.healings = 0
+        self.healings = self.resolutions = 0
         self.begun: list[str] = []
 
     def inflict(self, step: fault_sequence.Step, node: str) -> None:
@@ -68,6 +68,9 @@ class Pair(standby.Pair):
 
     def heal(self) -> None:
         self.healings += 1
+
+    def resolve(self) -> None:
+        self.resolutions += 1
 
     def wait_for_one(self, timeout: float = 90.0) -> tuple[str, float, list[str]]:
         if self._stays and self._current == self._stays:
@@ -107,7 +110,7 @@ def test_all_is_well(run: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(said) == 21
     assert pair.begun == [step.fault.name for step in fault_sequence.sequence(3, 19, "witness")]
     # Each is undone.
-    assert pair.healings == 19
+    assert (pair.healings, pair.resolutions) == (19, 1)
     assert said[-1].startswith("19 faults, 0 skipped, ")
     assert said[-1].endswith("seed 3, arbiter witness (as promised)")
 
