@@ -11,7 +11,8 @@ export DEBIAN_FRONTEND=noninteractive
 suite=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME}")
 
 # Become RPMs.
-repackaged=(keepalived nginx-common libnginx-mod-stream firewalld python3-firewall)
+repackaged=(keepalived nginx-common libnginx-mod-stream firewalld python3-firewall openssh-client openssh-server
+  openssh-sftp-server)
 # Headless Java needs none of the libraries for screens and sound that Debian's package asks for; nor do Tomcat's classes.
 without_libraries=()
 programs=()
@@ -40,11 +41,11 @@ case "${suite}" in
 esac
 
 # All that these packages depend on and that is not repackaged itself. Not wanted: other modules of nginx, polkit (root
-# needs no leave), NetworkManager's description (firewalld does without), and virtual names.
+# needs no leave), NetworkManager's description (firewalld does without), what asks at installations, virtual names.
 libraries() {
   apt-cache depends "${repackaged[@]}" \
     | awk '$1 == "Depends:" && $2 !~ /^</ {print $2}' \
-    | grep -vxE '(lib)?nginx.*|firewalld|python3-firewall|python3:any|polkitd|policykit-1|gir1\.2-nm-1\.0|lsb-base' \
+    | grep -vxE '(lib)?nginx.*|firewalld|python3-firewall|python3:any|polkitd|policykit-1|gir1\.2-nm-1\.0|lsb-base|openssh-.*|ucf|adduser|debconf|runit-helper|passwd' \
     | sort -u
 }
 
