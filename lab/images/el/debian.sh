@@ -45,7 +45,8 @@ esac
 libraries() {
   apt-cache depends "${repackaged[@]}" \
     | awk '$1 == "Depends:" && $2 !~ /^</ {print $2}' \
-    | grep -vxE '(lib)?nginx.*|firewalld|python3-firewall|python3:any|polkitd|policykit-1|gir1\.2-nm-1\.0|lsb-base|openssh-.*|ucf|adduser|debconf|runit-helper|passwd' \
+    | grep -vxE '(lib)?nginx.*|firewalld|python3-firewall|python3:any|polkitd|policykit-1|gir1\.2-nm-1\.0|lsb-base' \
+    | grep -vxE 'openssh-.*|ucf|adduser|debconf|runit-helper|passwd' \
     | sort -u
 }
 
