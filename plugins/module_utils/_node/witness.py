@@ -34,7 +34,7 @@ START_AGAIN = 75
 LONGEST_LEASE = 600.0
 # So many services, and so long names: nobody fills the memory of this host.
 MOST_SERVICES = 256
-LONGEST_NAME = 100
+LONGEST_NAME = 512
 SHORTEST_SECRET = 16
 
 
@@ -64,7 +64,7 @@ def read_settings(text, path=SETTINGS_FILE):
 
 
 def _is_name(text):
-    return hasattr(text, "encode") and 0 < len(text) <= LONGEST_NAME
+    return hasattr(text, "encode") and bool(text)
 
 
 class Leases(object):
@@ -80,6 +80,9 @@ class Leases(object):
         place, node = (message.get("pair"), message.get("service")), message.get("node")
         if not all(_is_name(name) for name in place + (node,)):
             return self._say(DENIED, "a question without pair, service and node", False)
+        for kind, name in zip(("pair", "service", "node"), place + (node,)):
+            if len(name) > LONGEST_NAME:
+                return self._say(DENIED, "the name of the %s is longer than %d characters" % (kind, LONGEST_NAME), False)
         if not self._make_room(place, now):
             return self._say(DENIED, "the witness already serves %d services" % MOST_SERVICES, False)
         told = self._failed.setdefault(place, {})

@@ -109,9 +109,16 @@ class LeasesTest(unittest.TestCase):
         self.assertFalse(self.ask("b", "look")["failed"])
 
     def test_questions_without_names_are_refused(self):
-        for changed in ({"pair": None}, {"service": ""}, {"node": 7}, {"service": "x" * 101}):
+        for changed in ({"pair": None}, {"service": ""}, {"node": 7}):
             found = self.ask("a", **changed)
             self.assertEqual((found["answer"], found["why"]), ("denied", "a question without pair, service and node"))
+
+    def test_a_pair_is_named_by_two_hosts_and_may_be_long(self):
+        self.assertEqual(self.word("a", pair="%s/%s" % ("x" * 253, "y" * 253)), "granted")
+        for kind in ("pair", "service", "node"):
+            self.assertEqual(
+                self.ask("a", **{kind: "x" * 513})["why"], "the name of the %s is longer than 512 characters" % kind
+            )
 
     def test_nobody_fills_its_memory(self):
         for number in range(witness.MOST_SERVICES):
