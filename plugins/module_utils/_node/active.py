@@ -252,7 +252,8 @@ class World(object):
         if listen is None:
             return
         try:
-            self._listener = Listener(listen["address"], listen["port"], listen["secret"], answer)
+            expected = len(self._settings["services"])
+            self._listener = Listener(listen["address"], listen["port"], listen["secret"], answer, expected)
         except (IOError, OSError) as exc:
             raise NodeError(
                 "%s: port %d: cannot be listened on (%s); see who does, and that the address is this host's"

@@ -34,6 +34,8 @@ START_AGAIN = 75
 LONGEST_LEASE = 600.0
 # So many services, and so long names: nobody fills the memory of this host.
 MOST_SERVICES = 256
+# Each node has a connection for each of its services.
+NODES_OF_A_PAIR = 2
 LONGEST_NAME = 512
 SHORTEST_SECRET = 16
 
@@ -153,7 +155,13 @@ def main():
     leases = Leases(settings["lease"], boottime())
     place = (settings["address"], settings["port"])
     try:
-        listener = Listener(*place + (settings["secret"], lambda message: leases.answer(message, boottime())))
+        listener = Listener(
+            *place + (
+                settings["secret"],
+                lambda message: leases.answer(message, boottime()),
+                NODES_OF_A_PAIR * MOST_SERVICES,
+            )
+        )
     except (IOError, OSError) as exc:
         service.log("problem: %s: port %d: cannot be listened on (%s); see who does, and that the address is this "
                     "host's" % (place + (exc.strerror or exc,)))

@@ -175,6 +175,19 @@ class MainTest(unittest.TestCase):
             "the programs of this host were replaced: starting again with the new ones",
         ])
 
+    def test_has_room_for_both_nodes_of_each_service(self):
+        expected = []
+
+        def listen(*arguments):
+            expected.append(arguments[4])
+            raise OSError("enough seen")
+
+        self.addCleanup(setattr, witness, "Listener", witness.Listener)
+        witness.Listener = listen
+        self.write(7412)
+        witness.main()
+        self.assertEqual(expected, [2 * witness.MOST_SERVICES])
+
     def test_says_that_its_port_is_taken(self):
         talk, port = self.free_port()
         talk.listen(1)
