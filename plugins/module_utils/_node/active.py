@@ -232,7 +232,7 @@ class World(object):
             for name, one in [(name, services[name]["ready"]) for name in services]
             if one["kind"] != "systemd"
         }
-        self._answered, self._well = {}, {}
+        self._answered, self._well, self._runs, self._failing_since = {}, {}, {}, {}
         self._tracked, self._problems = {}, {}
 
     @staticmethod
@@ -305,14 +305,16 @@ class World(object):
         """True, False once it was ready and its prober finds it failing, None when nobody can say."""
         if unit is None:
             return None
-        if unit["service"] != "active":
+        asked, runs = self._readiness.get(name), unit["service"] in active_core.RUNNING
+        is_another, self._runs[name] = unit["run"] != self._runs.get(name), unit["run"]
+        if is_another or not runs:
             self._answered[name] = False
-            if name in self._readiness and self._readiness[name].ready:
+            if asked is not None and (is_another or asked.ready):
                 # Somebody restarts it, and what it answered before says nothing of the new one.
-                self._readiness[name].begin()
+                asked.begin()
+        if not runs:
             return None
         if not self._answered.get(name):
-            asked = self._readiness.get(name)
             if asked is not None and not asked.ready:
                 return None
             self._answered[name], self._well[name] = True, False
@@ -320,7 +322,16 @@ class World(object):
         failing = path is not None and (read_text(path) or "").strip() == "1"
         # A verdict of the time before says nothing of this run.
         self._well[name] = self._well.get(name) or not failing
-        return not (failing and self._well[name])
+        if not failing or not self._well[name]:
+            self._failing_since.pop(name, None)
+            return True
+        # It may be failing because somebody restarts it, which systemd has to be asked for after that.
+        since = self._failing_since.setdefault(name, self.now())
+        asked_at = self._systemd.asked(name)
+        if asked_at is not None and asked_at > since:
+            return False
+        self._systemd.hurry()
+        return True
 
     def tell(self, name, verb):
         self._answered[name] = False

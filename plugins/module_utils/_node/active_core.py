@@ -37,6 +37,8 @@ FIRST_HOLD_DOWN, LONGEST_HOLD_DOWN = 30.0, 900.0
 PROVEN = 600.0
 
 _DEAD = ("inactive", "failed")
+# Its program is there: one that reads its settings again goes on meanwhile.
+RUNNING = ("active", "reloading", "refreshing")
 
 
 class Grant(object):
@@ -73,6 +75,7 @@ class Service(object):
         self._started = self._ready = self._proven = None
         self._stopping, self._stopped, self._killed = None, None, None
         self._crashes, self._restarts = [], None
+        self._run_seen, self._run_due = None, False  # which run of its program it is, and whether a START began another
         self._failures, self._held_until = 0, None
         self.failure, self.leaving = None, False
 
@@ -138,6 +141,7 @@ class Service(object):
 
     def decide(self, now, grant, unit, ready):
         """`unit`: target and service (their ActiveState), job ("start", "stop", None), restarts, down; None: unknown.
+        Its run is another one for each start of its program, whoever started it.
 
         `ready`: the service's own test; True, False or None when it says nothing.
         """
@@ -166,6 +170,7 @@ class Service(object):
             if unit["job"] == "stop" or "deactivating" in (unit["target"], unit["service"]):
                 return Decision(None, WAITING, "waits for the end of a stop that somebody else began")
             self._started, self._restarts = now, unit["restarts"]
+            self._run_seen, self._run_due = unit["run"], ended
             if ended:
                 return Decision(START, STARTING, "VRRP is MASTER here, and the arbiter agrees")
         elif ended:
@@ -175,12 +180,23 @@ class Service(object):
             self._begin_again(now)
             if self._count_end(now):
                 return None
-        return self._judge(now, ready)
+        if self._is_another(unit):
+            # Somebody restarts it, and the new program is given the time of a start.
+            self._begin_again(now)
+        return self._judge(now, ready if unit["service"] in RUNNING else None)
+
+    def _is_another(self, unit):
+        """Whether somebody else exchanges, or has exchanged, the program that runs."""
+        if unit["run"] == self._run_seen:
+            return self._ready is not None and unit["service"] not in RUNNING
+        due, self._run_seen, self._run_due = self._run_due, unit["run"], False
+        return not due
 
     def _judge(self, now, ready):
         if self._ready is None:
             if ready:
                 self._ready, self._proven, self.failure = now, False, None
+                self._run_due = False
             elif now - self._started > self._settings["start_timeout"]:
                 self._fail(now, "was not ready within %g s" % self._settings["start_timeout"])
                 return None
@@ -197,6 +213,7 @@ class Service(object):
         """It ended although nobody told it to."""
         self._begin_again(now)
         self._restarts = unit["restarts"]
+        self._run_seen, self._run_due = unit["run"], True
         if self._count_end(now):
             return None
         return Decision(START, STARTING, "ended by itself (%s)" % unit["result"])

@@ -140,7 +140,7 @@ class Systemd(object):
         self.state, self.until, self.job = "inactive", None, None
         self.start_time, self.stop_time = (0.1, 3.0), (0.1, 3.0)
         self.fails = 0.0
-        self.commands, self.result = [], "success"
+        self.commands, self.result, self.run = [], "success", 0
 
     @property
     def runs(self):
@@ -163,6 +163,7 @@ class Systemd(object):
             self.until = None
             if self.state == "activating":
                 self.state = "failed" if self._rng.random() < self.fails else "active"
+                self.run += 1
                 self.job = None if self.job == "start" else self.job
             elif self.state == "deactivating":
                 self.state = "inactive"
@@ -185,6 +186,7 @@ class Systemd(object):
             "job": self.job,
             "down": not self.runs,
             "restarts": 0,
+            "run": str(self.run),
             "result": self.result,
         }
 

@@ -310,7 +310,8 @@ class WorldTest(unittest.TestCase):
         self.assertIsNone(self.world.vrrp("web"))
 
     def test_a_verdict_of_the_prober_counts_once_it_was_good(self):
-        up, down = {"service": "active"}, {"service": "activating"}
+        up, down = {"service": "active", "run": "1"}, {"service": "activating", "run": "0"}
+        self.world._systemd.asked = lambda _name: self.world.now() + 1
         self.write("failing", "1\n")
         self.assertIsNone(self.world.ready(NAME, down))
         self.assertIsNone(self.world.ready(NAME, None))
@@ -322,6 +323,36 @@ class WorldTest(unittest.TestCase):
         self.assertFalse(self.world.ready(NAME, up))
         os.unlink(self.failing)
         self.assertTrue(self.world.ready(NAME, up))
+
+    def test_a_verdict_waits_for_what_systemd_says_of_after_it(self):
+        asked, up = [self.world.now()], {"service": "active", "run": "1"}
+        self.world._systemd.asked = lambda _name: asked[0]
+        self.write("failing", "0\n")
+        self.assertTrue(self.world.ready(NAME, up))
+        self.world._systemd._next = 1e9
+        self.write("failing", "1\n")
+        self.assertTrue(self.world.ready(NAME, up))
+        self.assertIsNone(self.world._systemd._next)
+        # Somebody has restarted it meanwhile.
+        asked[0] = self.world.now() + 1
+        up["run"] = "2"
+        self.assertTrue(self.world.ready(NAME, up))
+        self.write("failing", "0\n")
+        self.assertTrue(self.world.ready(NAME, up))
+        self.write("failing", "1\n")
+        self.assertFalse(self.world.ready(NAME, up))
+
+    def test_another_program_has_to_be_ready_itself(self):
+        entry = {"track_file": self.path("track"), "ready": {"kind": "file", "target": self.path("ready")}}
+        world = active.World(read_settings(given(entry, listen=None), SECRETS))
+        begun = world._readiness[NAME] = active_ready.Readiness(None, 1.0, lambda _run: None)
+        world.tell(NAME, "start")
+        for run in ("1", "2"):
+            up = {"service": "active", "run": run}
+            self.assertIsNone(world.ready(NAME, up))
+            begun._run["ready"] = True
+            self.assertTrue(world.ready(NAME, up))
+            self.assertTrue(world.ready(NAME, dict(up, service="reloading")))
 
     def test_keeps_what_keepalived_reads(self):
         self.world.track(self.path("track"), True)
@@ -399,6 +430,8 @@ Job=0
 
 ControlGroup=/system.slice/fetcher.service
 NRestarts=1
+ExecMainStartTimestampMonotonic=71000
+MainPID=710
 Result=success
 Id=fetcher.service
 LoadState=loaded
@@ -458,7 +491,8 @@ class SystemdTest(unittest.TestCase):
         self.assertIsNone(self.systemd.unit(NAME, 0.0))
         self.show(SHOWN, 1.0)
         self.assertEqual(self.systemd.unit(NAME, 1.1), {
-            "target": "active", "service": "active", "job": None, "down": False, "restarts": 1, "result": "success",
+            "target": "active", "service": "active", "job": None, "down": False, "restarts": 1, "run": "71000",
+            "result": "success",
         })
         # What is that old says nothing of now.
         self.assertIsNone(self.systemd.unit(NAME, 8.0))
@@ -471,6 +505,7 @@ class SystemdTest(unittest.TestCase):
             ((("Id=fetcher.service\nLoadState=loaded", "Id=fetcher.service\nLoadState=not-found"),), "result",
              "not-found"),
             ((("NRestarts=1\n", ""),), "restarts", 0),
+            ((("ExecMainStartTimestampMonotonic=71000\n", ""),), "run", "710"),
         ):
             text = SHOWN
             for before, after in replaced:
