@@ -20,7 +20,7 @@ import signal
 import stat
 
 from . import active_arbiters, active_core, active_report, service
-from .active_core import GAP, KILL, START
+from .active_core import GAP, KILL, START, STOP
 from .active_fence import Fence
 from .active_ready import Readiness, make_asker
 from .active_settings import SECRETS_FILE, SETTINGS_FILE, read_settings
@@ -39,6 +39,8 @@ SHORTEST_WAIT = 0.005
 KEEP_INTERVAL = 1.0
 # How long this program stays to give back what it was lent (s).
 FAREWELL = 1.0
+# For how much longer than the longest stop may take an agent that starts waits for the end of what it finds (s).
+SETTLE = 10.0
 # Ends with this to be started again at once, with the new programs.
 START_AGAIN = 75
 
@@ -75,6 +77,9 @@ class Agent(object):
         }
         self._phases, self._said, self._report = {}, {}, None
         self._both, self._again = {}, {}
+        self.settling, self._settle_until = True, None
+        for core in self._cores.values():
+            core.settling = True
         world.open(self.answer)
 
     @property
@@ -123,9 +128,33 @@ class Agent(object):
         if resumed:
             world.say("did not run for %.1f s" % gap)
             world.forget()
+        if self._settle_until is None:
+            self._settle(now)
         world.look(all(self._phases.get(name) in _CALM for name in self._names))
         entries = {name: self._look_at(name, now, gap if resumed else 0.0) for name in self._names}
         self._publish(entries)
+        if self.settling and self._is_settled(now):
+            self.settling = False
+            for core in self._cores.values():
+                core.settling = False
+
+    def _settle(self, now):
+        """Whatever an agent before this one has left is to end before this one calls itself started.
+
+        systemd may be about to start the targets again by itself: it does so as soon as we say that we are there.
+        """
+        stops = [self._settings["services"][name]["stop_timeout"] for name in self._names]
+        self._settle_until = now + max(stops + [0.0]) + SETTLE
+        for name in self._names:
+            self._world.tell(name, STOP)
+
+    def _is_settled(self, now):
+        if self.at_rest:
+            return True
+        # What even a kill does not end keeps nobody else waiting; it goes on to be stopped.
+        calm = (active_core.STANDBY, active_core.HELD_DOWN)
+        ended = [self._phases.get(name) in calm or self._cores[name].was_killed for name in self._names]
+        return now >= self._settle_until and all(ended)
 
     def _look_at(self, name, now, gap):
         world, core, arbiter = self._world, self._cores[name], self._arbiters[name]
@@ -133,6 +162,9 @@ class Agent(object):
         vrrp = world.vrrp(settings["instance"])
         want = core.wish(now, gap, vrrp, world.vrrp_age())
         unit = world.unit(name)
+        if core.settling and arbiter.kind == "witness" and unit is not None and not unit["down"]:
+            # Nobody knows until when it was lent to the agent that started it.
+            core.expire(now)
         arbiter.failed = core.held_down(now)
         grant = arbiter.look(now, want, active_core.is_dead(unit))
         decision = core.decide(now, grant, unit, world.ready(name, unit))
@@ -148,7 +180,9 @@ class Agent(object):
         if failed_on_both and not self._both.get(name):
             world.say("problem: %s: failed on both nodes; each tries again after its hold-down" % name)
         self._both[name] = failed_on_both
-        world.track(settings["track_file"], not core.held_down(now))
+        if not core.settling:
+            # Until then it says what whoever saw the end of the agent before this one has written.
+            world.track(settings["track_file"], not core.held_down(now))
         if settings["ready_file"] is not None:
             world.track(settings["ready_file"], decision.phase == active_core.ACTIVE)
         return {
@@ -426,7 +460,12 @@ def main():
     signal.signal(signal.SIGINT, stop)
     programs, code = world.programs(), 0
     agent.step()
-    service.tell("READY=1")
+    while agent.settling and not stopped:
+        world.wait(agent.patience(), wake_out)
+        agent.step()
+    if not stopped:
+        # With this systemd starts whatever waits for us.
+        service.tell("READY=1")
     while not stopped:
         world.wait(agent.patience(), wake_out)
         agent.step()

@@ -77,7 +77,8 @@ class Service(object):
         self._crashes, self._restarts = [], None
         self._run_seen, self._run_due = None, False  # which run of its program it is, and whether a START began another
         self._failures, self._held_until = 0, None
-        self.failure, self.leaving = None, False
+        # Of its agent: `settling` until it is certain that nothing runs that an agent before it has left.
+        self.failure, self.leaving, self.settling = None, False, False
 
     def wish(self, now, gap, vrrp, age=0.0):
         """Whether the service is wanted here, as far as VRRP and its own past say; `gap`: we did not run for a while.
@@ -98,13 +99,15 @@ class Service(object):
                 self._since = now - age
             self._word, self._known = vrrp, now
             self._want = vrrp == MASTER and (self._want or now - self._since >= self._settings["confirm"])
-        if self.leaving or self.held_down(now):
+        if self.leaving or self.settling or self.held_down(now):
             self._want = False
         return self._want
 
     def until_wanted(self, now):
         """In how many seconds it is wanted here if VRRP stays as it is; None when it is already, or will not be."""
-        if self._want or self._word != MASTER or self._since is None or self.leaving or self.held_down(now):
+        if self._want or self._word != MASTER or self._since is None:
+            return None
+        if self.leaving or self.settling or self.held_down(now):
             return None
         return max(0.0, self._since + self._settings["confirm"] - now)
 
@@ -115,6 +118,11 @@ class Service(object):
     @property
     def held_until(self):
         return self._held_until
+
+    @property
+    def was_killed(self):
+        """Whether what runs here was killed, and nobody has seen the end of it yet."""
+        return self._killed is not None
 
     def overdue(self, now):
         """Whether what runs here has to be killed before anything else is looked at."""
@@ -244,7 +252,7 @@ class Service(object):
             phase = WAITING if self._want else HELD_DOWN if self.held_down(now) else STANDBY
             return Decision(None, phase, why)
         if unit is None and self._started is None and self._stopping is None:
-            return Decision(None, WAITING, "systemd does not answer")
+            return Decision(None, WAITING, why if self.settling else "systemd does not answer")
         if self._stopping is None:
             self._stopping = now
         deadline = self._stopping + self._settings["stop_timeout"]
@@ -273,6 +281,8 @@ class Service(object):
         if not self._want:
             if self.leaving:
                 return "its agent is about to end"
+            if self.settling:
+                return "its agent has just started"
             if self._word is None:
                 return "nobody says what VRRP is here"
             if self._word == MASTER:

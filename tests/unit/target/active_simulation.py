@@ -200,16 +200,16 @@ class World(object):
         self.systemd = Systemd(clock, rng)
         self.word, self.lines, self.said, self.files, self.reports = "BACKUP", [], [], {}, []
         self.well, self.fences, self.fence_result = True, [], (True, None)
-        self._view = None
+        self._view, self._sessions = None, 0
 
     def now(self):
         return self._clock.now
 
     epoch = now
 
-    @staticmethod
-    def session():
-        return "session"
+    def session(self):
+        self._sessions += 1
+        return "session %d" % self._sessions
 
     def line(self, address, _port, _secret):
         other = self._other if address == "peer" else address
