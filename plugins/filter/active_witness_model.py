@@ -46,6 +46,12 @@ options:
       - The facts of the host. Given those, a system that is not supported is refused, and an address that the host does
         not have.
     type: dict
+  written:
+    description:
+      - The text of the settings that the host has, empty when it has none. A witness waits after its start for what was
+        lent by them.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -73,6 +79,9 @@ _value:
     lease:
       description: For how many seconds it lends a service at most.
       type: float
+    quiet:
+      description: For how many seconds after its start it lends nothing.
+      type: float
     sources:
       description: Who may use the port.
       type: list
@@ -94,11 +103,12 @@ def active_witness_model(
     lease: t.Any = 60,
     clients: t.Any = (),
     facts: t.Any = None,
+    written: str = "",
 ) -> dict[str, t.Any]:
     """See DOCUMENTATION."""
     try:
         return build_witness(
-            address, node=node, secret=secret, port=port, lease=lease, clients=clients, facts=facts
+            address, node=node, secret=secret, port=port, lease=lease, clients=clients, facts=facts, written=written
         ).to_dict()
     except InputError as exc:
         raise AnsibleFilterError(f"duplex.ha_pair.active_witness_model refuses this input:\n{exc}") from exc

@@ -20,7 +20,7 @@ import signal
 import stat
 
 from . import active_arbiters, active_core, active_report, service
-from .active_core import GAP, KILL, START
+from .active_core import GAP, KILL, START, STOP
 from .active_fence import Fence
 from .active_ready import Readiness, make_asker
 from .active_settings import SECRETS_FILE, SETTINGS_FILE, read_settings
@@ -39,6 +39,8 @@ SHORTEST_WAIT = 0.005
 KEEP_INTERVAL = 1.0
 # How long this program stays to give back what it was lent (s).
 FAREWELL = 1.0
+# For how much longer than the longest stop may take an agent that starts waits for the end of what it finds (s).
+SETTLE = 10.0
 # Ends with this to be started again at once, with the new programs.
 START_AGAIN = 75
 
@@ -75,6 +77,9 @@ class Agent(object):
         }
         self._phases, self._said, self._report = {}, {}, None
         self._both, self._again = {}, {}
+        self.settling, self._settle_until = True, None
+        for core in self._cores.values():
+            core.settling = True
         world.open(self.answer)
 
     @property
@@ -123,9 +128,33 @@ class Agent(object):
         if resumed:
             world.say("did not run for %.1f s" % gap)
             world.forget()
+        if self._settle_until is None:
+            self._settle(now)
         world.look(all(self._phases.get(name) in _CALM for name in self._names))
         entries = {name: self._look_at(name, now, gap if resumed else 0.0) for name in self._names}
         self._publish(entries)
+        if self.settling and self._is_settled(now):
+            self.settling = False
+            for core in self._cores.values():
+                core.settling = False
+
+    def _settle(self, now):
+        """Whatever an agent before this one has left is to end before this one calls itself started.
+
+        systemd may be about to start the targets again by itself: it does so as soon as we say that we are there.
+        """
+        stops = [self._settings["services"][name]["stop_timeout"] for name in self._names]
+        self._settle_until = now + max(stops + [0.0]) + SETTLE
+        for name in self._names:
+            self._world.tell(name, STOP)
+
+    def _is_settled(self, now):
+        if self.at_rest:
+            return True
+        # What even a kill does not end keeps nobody else waiting; it goes on to be stopped.
+        calm = (active_core.STANDBY, active_core.HELD_DOWN)
+        ended = [self._phases.get(name) in calm or self._cores[name].was_killed for name in self._names]
+        return now >= self._settle_until and all(ended)
 
     def _look_at(self, name, now, gap):
         world, core, arbiter = self._world, self._cores[name], self._arbiters[name]
@@ -133,6 +162,9 @@ class Agent(object):
         vrrp = world.vrrp(settings["instance"])
         want = core.wish(now, gap, vrrp, world.vrrp_age())
         unit = world.unit(name)
+        if core.settling and arbiter.kind == "witness" and unit is not None and not unit["down"]:
+            # Nobody knows until when it was lent to the agent that started it.
+            core.expire(now)
         arbiter.failed = core.held_down(now)
         grant = arbiter.look(now, want, active_core.is_dead(unit))
         decision = core.decide(now, grant, unit, world.ready(name, unit))
@@ -148,7 +180,9 @@ class Agent(object):
         if failed_on_both and not self._both.get(name):
             world.say("problem: %s: failed on both nodes; each tries again after its hold-down" % name)
         self._both[name] = failed_on_both
-        world.track(settings["track_file"], not core.held_down(now))
+        if not core.settling:
+            # Until then it says what whoever saw the end of the agent before this one has written.
+            world.track(settings["track_file"], not core.held_down(now))
         if settings["ready_file"] is not None:
             world.track(settings["ready_file"], decision.phase == active_core.ACTIVE)
         return {
@@ -232,7 +266,7 @@ class World(object):
             for name, one in [(name, services[name]["ready"]) for name in services]
             if one["kind"] != "systemd"
         }
-        self._answered, self._well = {}, {}
+        self._answered, self._well, self._runs, self._failing_since = {}, {}, {}, {}
         self._tracked, self._problems = {}, {}
 
     @staticmethod
@@ -252,7 +286,8 @@ class World(object):
         if listen is None:
             return
         try:
-            self._listener = Listener(listen["address"], listen["port"], listen["secret"], answer)
+            expected = len(self._settings["services"])
+            self._listener = Listener(listen["address"], listen["port"], listen["secret"], answer, expected)
         except (IOError, OSError) as exc:
             raise NodeError(
                 "%s: port %d: cannot be listened on (%s); see who does, and that the address is this host's"
@@ -304,14 +339,16 @@ class World(object):
         """True, False once it was ready and its prober finds it failing, None when nobody can say."""
         if unit is None:
             return None
-        if unit["service"] != "active":
+        asked, runs = self._readiness.get(name), unit["service"] in active_core.RUNNING
+        is_another, self._runs[name] = unit["run"] != self._runs.get(name), unit["run"]
+        if is_another or not runs:
             self._answered[name] = False
-            if name in self._readiness and self._readiness[name].ready:
+            if asked is not None and (is_another or asked.ready):
                 # Somebody restarts it, and what it answered before says nothing of the new one.
-                self._readiness[name].begin()
+                asked.begin()
+        if not runs:
             return None
         if not self._answered.get(name):
-            asked = self._readiness.get(name)
             if asked is not None and not asked.ready:
                 return None
             self._answered[name], self._well[name] = True, False
@@ -319,7 +356,16 @@ class World(object):
         failing = path is not None and (read_text(path) or "").strip() == "1"
         # A verdict of the time before says nothing of this run.
         self._well[name] = self._well.get(name) or not failing
-        return not (failing and self._well[name])
+        if not failing or not self._well[name]:
+            self._failing_since.pop(name, None)
+            return True
+        # It may be failing because somebody restarts it, which systemd has to be asked for after that.
+        since = self._failing_since.setdefault(name, self.now())
+        asked_at = self._systemd.asked(name)
+        if asked_at is not None and asked_at > since:
+            return False
+        self._systemd.hurry()
+        return True
 
     def tell(self, name, verb):
         self._answered[name] = False
@@ -414,7 +460,12 @@ def main():
     signal.signal(signal.SIGINT, stop)
     programs, code = world.programs(), 0
     agent.step()
-    service.tell("READY=1")
+    while agent.settling and not stopped:
+        world.wait(agent.patience(), wake_out)
+        agent.step()
+    if not stopped:
+        # With this systemd starts whatever waits for us.
+        service.tell("READY=1")
     while not stopped:
         world.wait(agent.patience(), wake_out)
         agent.step()

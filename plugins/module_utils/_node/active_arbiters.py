@@ -89,7 +89,7 @@ class Peer(object):
 
     def __init__(self, service, settings, line, now):
         self._service, self._settings, self.line = service, settings, line
-        self._born = self._heard = now
+        self._born = self._heard = self._answered = now
         self._want, self._wanted, self._down = False, None, False
         self._held, self._alone, self._term, self._seen = False, False, 0, 0
         self._promised = None  # until when we promised not to start
@@ -190,8 +190,10 @@ class Peer(object):
         )
 
     def _take(self, answer, now):
-        asked, self._asked = self._asked, None
+        asked, self._asked, self._answered = self._asked, None, now
         self._hear(answer, now)
+        if asked is not None and not asked["void"] and answer.get("why"):
+            self._why = "%s" % answer["why"]
         if asked is not None and answer.get("answer") == LEFT:
             self._left_until = asked["at"] + min(self._settings["lease"], number(answer, "lease", 0, 3600))
         if asked is None or asked["void"] or asked["do"] != HOLD:
@@ -203,10 +205,8 @@ class Peer(object):
                     self._hold(alone=False)
                 # It gave up what we had promised it.
                 self._alone, self._promised = False, None
-        elif answer.get("answer") == BUSY:
-            self._why = "%s" % answer.get("why")
-            if self._held and answer.get("holding") is True and self._gives_way(answer):
-                self._give_way()
+        elif answer.get("answer") == BUSY and self._held and answer.get("holding") is True and self._gives_way(answer):
+            self._give_way()
 
     def _hold(self, alone):
         self._held, self._alone, self._term = True, alone, self._seen + 1
@@ -243,8 +243,13 @@ class Peer(object):
         if self._held:
             silent = self._alone or now - self._heard > self._settings["timeout"]
             return Grant(GRANTED, "the peer does not answer" if silent else "the peer promised not to start it")
-        if self._want and now - self._heard > self._settings["timeout"] / 2.0:
+        patience = self._settings["timeout"] / 2.0
+        if self._want and now - self._heard > patience:
             return Grant(ASKED, "the peer does not answer (%s)" % (self.line.problem or "it is connected"))
+        if self._want and now - max(self._answered, self._wanted) > patience:
+            # It lives, and nobody can say whether it runs the service: only it can, or whoever mends the channel.
+            problem = self.line.problem or "it does not answer"
+            return Grant(ASKED, "the peer reaches us, and we do not reach it (%s)" % problem)
         return Grant(ASKED, self._why) if self._want else Grant(DENIED, UNWANTED)
 
 

@@ -37,6 +37,8 @@ FIRST_HOLD_DOWN, LONGEST_HOLD_DOWN = 30.0, 900.0
 PROVEN = 600.0
 
 _DEAD = ("inactive", "failed")
+# Its program is there: one that reads its settings again goes on meanwhile.
+RUNNING = ("active", "reloading", "refreshing")
 
 
 class Grant(object):
@@ -73,8 +75,10 @@ class Service(object):
         self._started = self._ready = self._proven = None
         self._stopping, self._stopped, self._killed = None, None, None
         self._crashes, self._restarts = [], None
+        self._run_seen, self._run_due = None, False  # which run of its program it is, and whether a START began another
         self._failures, self._held_until = 0, None
-        self.failure, self.leaving = None, False
+        # Of its agent: `settling` until it is certain that nothing runs that an agent before it has left.
+        self.failure, self.leaving, self.settling = None, False, False
 
     def wish(self, now, gap, vrrp, age=0.0):
         """Whether the service is wanted here, as far as VRRP and its own past say; `gap`: we did not run for a while.
@@ -95,13 +99,15 @@ class Service(object):
                 self._since = now - age
             self._word, self._known = vrrp, now
             self._want = vrrp == MASTER and (self._want or now - self._since >= self._settings["confirm"])
-        if self.leaving or self.held_down(now):
+        if self.leaving or self.settling or self.held_down(now):
             self._want = False
         return self._want
 
     def until_wanted(self, now):
         """In how many seconds it is wanted here if VRRP stays as it is; None when it is already, or will not be."""
-        if self._want or self._word != MASTER or self._since is None or self.leaving or self.held_down(now):
+        if self._want or self._word != MASTER or self._since is None:
+            return None
+        if self.leaving or self.settling or self.held_down(now):
             return None
         return max(0.0, self._since + self._settings["confirm"] - now)
 
@@ -112,6 +118,11 @@ class Service(object):
     @property
     def held_until(self):
         return self._held_until
+
+    @property
+    def was_killed(self):
+        """Whether what runs here was killed, and nobody has seen the end of it yet."""
+        return self._killed is not None
 
     def overdue(self, now):
         """Whether what runs here has to be killed before anything else is looked at."""
@@ -138,6 +149,7 @@ class Service(object):
 
     def decide(self, now, grant, unit, ready):
         """`unit`: target and service (their ActiveState), job ("start", "stop", None), restarts, down; None: unknown.
+        Its run is another one for each start of its program, whoever started it.
 
         `ready`: the service's own test; True, False or None when it says nothing.
         """
@@ -166,6 +178,7 @@ class Service(object):
             if unit["job"] == "stop" or "deactivating" in (unit["target"], unit["service"]):
                 return Decision(None, WAITING, "waits for the end of a stop that somebody else began")
             self._started, self._restarts = now, unit["restarts"]
+            self._run_seen, self._run_due = unit["run"], ended
             if ended:
                 return Decision(START, STARTING, "VRRP is MASTER here, and the arbiter agrees")
         elif ended:
@@ -175,12 +188,23 @@ class Service(object):
             self._begin_again(now)
             if self._count_end(now):
                 return None
-        return self._judge(now, ready)
+        if self._is_another(unit):
+            # Somebody restarts it, and the new program is given the time of a start.
+            self._begin_again(now)
+        return self._judge(now, ready if unit["service"] in RUNNING else None)
+
+    def _is_another(self, unit):
+        """Whether somebody else exchanges, or has exchanged, the program that runs."""
+        if unit["run"] == self._run_seen:
+            return self._ready is not None and unit["service"] not in RUNNING
+        due, self._run_seen, self._run_due = self._run_due, unit["run"], False
+        return not due
 
     def _judge(self, now, ready):
         if self._ready is None:
             if ready:
                 self._ready, self._proven, self.failure = now, False, None
+                self._run_due = False
             elif now - self._started > self._settings["start_timeout"]:
                 self._fail(now, "was not ready within %g s" % self._settings["start_timeout"])
                 return None
@@ -197,6 +221,7 @@ class Service(object):
         """It ended although nobody told it to."""
         self._begin_again(now)
         self._restarts = unit["restarts"]
+        self._run_seen, self._run_due = unit["run"], True
         if self._count_end(now):
             return None
         return Decision(START, STARTING, "ended by itself (%s)" % unit["result"])
@@ -227,7 +252,7 @@ class Service(object):
             phase = WAITING if self._want else HELD_DOWN if self.held_down(now) else STANDBY
             return Decision(None, phase, why)
         if unit is None and self._started is None and self._stopping is None:
-            return Decision(None, WAITING, "systemd does not answer")
+            return Decision(None, WAITING, why if self.settling else "systemd does not answer")
         if self._stopping is None:
             self._stopping = now
         deadline = self._stopping + self._settings["stop_timeout"]
@@ -256,6 +281,8 @@ class Service(object):
         if not self._want:
             if self.leaving:
                 return "its agent is about to end"
+            if self.settling:
+                return "its agent has just started"
             if self._word is None:
                 return "nobody says what VRRP is here"
             if self._word == MASTER:

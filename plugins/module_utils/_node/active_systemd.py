@@ -13,7 +13,17 @@ from .errors import NodeError
 
 __metaclass__ = type
 
-PROPERTIES = ("Id", "LoadState", "ActiveState", "Job", "Result", "NRestarts", "ControlGroup")
+PROPERTIES = (
+    "Id",
+    "LoadState",
+    "ActiveState",
+    "Job",
+    "Result",
+    "NRestarts",
+    "ControlGroup",
+    "ExecMainStartTimestampMonotonic",
+    "MainPID",
+)
 # How often systemd is asked while something moves, and while nothing does (s).
 BUSY_INTERVAL, CALM_INTERVAL = 0.2, 1.0
 # How long a command may take, and how long an answer counts (s).
@@ -51,6 +61,8 @@ def summary(shown):
         "job": jobs[0] if jobs else None,
         "down": all(values["ActiveState"] in _DEAD for values in shown),
         "restarts": int(restarts) if restarts.isdigit() else 0,
+        # Another one is another program, also when nobody saw the one before it end.
+        "run": service.get("ExecMainStartTimestampMonotonic") or service.get("MainPID"),
         "result": "not-found" if service.get("LoadState") == "not-found" else service.get("Result") or "unknown",
     }
 
@@ -93,6 +105,14 @@ class Systemd(object):
             return None
         found = self._known[name][1]
         return dict(found, down=False) if found["down"] and self._is_full(name) else found
+
+    def asked(self, name):
+        """When it was asked for what unit() gives."""
+        return self._known[name][0] if name in self._known else None
+
+    def hurry(self):
+        """Something happened: what systemd says is to be of after now."""
+        self._next = None
 
     def forget(self):
         """This program did not run for a while."""

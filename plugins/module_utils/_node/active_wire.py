@@ -25,7 +25,7 @@ __metaclass__ = type
 HELLO = b"ha-pair-active 1 "
 NONCE_BYTES = 16
 LONGEST_LINE = 4096
-# How many may be connected, and how long one that says nothing right may stay (s).
+# How many may be connected beside those whom a listener expects, and how long one that says nothing right may stay (s).
 MOST_CONNECTIONS = 32
 IDLE = 60.0
 UNPROVEN = 5.0
@@ -148,11 +148,12 @@ class Lines(object):
 
 
 class Accepted(object):
-    """One who called us."""
+    """One who called us from the address `source`."""
 
-    def __init__(self, talk, secret, now):
+    def __init__(self, talk, secret, now, source):
         self._lines, self._secret, self._seal = Lines(talk), secret, None
         self._nonce, self._heard, self._proven = new_nonce(), now, False
+        self.source = source
         self._lines.put(HELLO + self._nonce + b"\n")
 
     def fileno(self):
@@ -161,6 +162,16 @@ class Accepted(object):
     @property
     def waiting(self):
         return self._lines.waiting
+
+    @property
+    def proven(self):
+        """Whether it has the secret."""
+        return self._proven
+
+    @property
+    def heard(self):
+        """When it said something right last."""
+        return self._heard
 
     def is_stale(self, now):
         return now - self._heard > (IDLE if self._proven else UNPROVEN)
@@ -187,10 +198,14 @@ class Accepted(object):
 
 
 class Listener(object):
-    """Where we are called; `answer` takes a message and gives the answer, both of them dictionaries."""
+    """Where we are called; `answer` takes a message and gives the answer, both of them dictionaries.
 
-    def __init__(self, address, port, secret, answer):
+    `expected`: so many connections are kept at once by those who have the secret.
+    """
+
+    def __init__(self, address, port, secret, answer, expected=0):
         self._secret, self._answer, self._accepted = secret, answer, []
+        self._most, self._is_full = expected + MOST_CONNECTIONS, False
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -198,7 +213,8 @@ class Listener(object):
             if family == socket.AF_INET6:
                 self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             self._socket.bind((address, port))
-            self._socket.listen(8)
+            # All come back at once after a restart.
+            self._socket.listen(128)
             self._socket.setblocking(False)
         except (IOError, OSError, socket.error):
             self._socket.close()
@@ -211,8 +227,7 @@ class Listener(object):
 
     def step(self, now):
         """Answer whoever asks; returns why connections were ended that were not simply closed."""
-        self._accept(now)
-        problems = []
+        problems = self._accept(now)
         for one in list(self._accepted):
             try:
                 one.step(now, self._answer)
@@ -226,21 +241,34 @@ class Listener(object):
         return problems
 
     def _accept(self, now):
+        """Take in who waits; returns what there is to say of it."""
+        if len(self._accepted) < self._most:
+            self._is_full = False
+        problems = []
         for _turn in range(8):
             try:
-                talk = self._socket.accept()[0]
+                talk, place = self._socket.accept()
             except (IOError, OSError):
-                return
+                break
             try:
-                self._accepted.append(Accepted(talk, self._secret, now))
+                self._accepted.append(Accepted(talk, self._secret, now, place[0]))
             except (IOError, OSError, WireError):
                 talk.close()
                 continue
-            if len(self._accepted) > MOST_CONNECTIONS:
-                # Those without the secret go first, the oldest of them before the others.
-                oldest = min(self._accepted, key=lambda one: (one._proven, one._heard))
-                oldest.close()
-                self._accepted.remove(oldest)
+            if len(self._accepted) > self._most:
+                problems += self._make_room()
+        return problems
+
+    def _make_room(self):
+        """Those without the secret go first, of whoever has most of them, the oldest before the others."""
+        counts = {}
+        for one in self._accepted:
+            counts[one.proven, one.source] = counts.get((one.proven, one.source), 0) + 1
+        oldest = min(self._accepted, key=lambda one: (one.proven, -counts[one.proven, one.source], one.heard))
+        oldest.close()
+        self._accepted.remove(oldest)
+        was_full, self._is_full = self._is_full, True
+        return [] if was_full else ["more than %d are connected, %s above all" % (self._most, oldest.source)]
 
     def close(self):
         for one in self._accepted:

@@ -34,12 +34,17 @@ START_AGAIN = 75
 LONGEST_LEASE = 600.0
 # So many services, and so long names: nobody fills the memory of this host.
 MOST_SERVICES = 256
-LONGEST_NAME = 100
+# Each node has a connection for each of its services.
+NODES_OF_A_PAIR = 2
+LONGEST_NAME = 512
 SHORTEST_SECRET = 16
 
 
 def read_settings(text, path=SETTINGS_FILE):
-    """{address, port, secret, lease (the longest that is lent, s)}; raises NodeError when the text holds none."""
+    """{address, port, secret, lease (the longest that is lent, s), quiet}; raises NodeError when the text holds none.
+
+    quiet: for how long nothing is lent after a start (s), because a witness before may have lent for longer than this.
+    """
     try:
         given = json.loads(text or "")
         # ansible-core before 2.19 makes text of numbers.
@@ -48,6 +53,7 @@ def read_settings(text, path=SETTINGS_FILE):
             "port": int(given["port"]),
             "secret": given["secret"].encode("utf-8"),
             "lease": float(given["lease"]),
+            "quiet": float(given.get("quiet", given["lease"])),
         }
     except KeyError as exc:
         raise NodeError("%s: %s missing; %s" % (path, exc.args[0], CURE))
@@ -58,20 +64,24 @@ def read_settings(text, path=SETTINGS_FILE):
         raise NodeError("%s: port %d is not in 1..65535; %s" % (path, found["port"], CURE))
     if not 1.0 <= found["lease"] <= LONGEST_LEASE:
         raise NodeError("%s: lease %g is not in 1..%g seconds; %s" % (path, found["lease"], LONGEST_LEASE, CURE))
+    if not found["lease"] <= found["quiet"] <= LONGEST_LEASE:
+        raise NodeError(
+            "%s: quiet %g is not in %g..%g seconds; %s" % (path, found["quiet"], found["lease"], LONGEST_LEASE, CURE)
+        )
     if len(found["secret"]) < SHORTEST_SECRET:
         raise NodeError("%s: the secret is shorter than %d characters; give a longer one" % (path, SHORTEST_SECRET))
     return found
 
 
 def _is_name(text):
-    return hasattr(text, "encode") and 0 < len(text) <= LONGEST_NAME
+    return hasattr(text, "encode") and bool(text)
 
 
 class Leases(object):
     """What is lent to whom, until when."""
 
-    def __init__(self, longest, now):
-        self._longest, self._quiet_until = longest, now + longest
+    def __init__(self, longest, now, quiet=0.0):
+        self._longest, self._quiet_until = longest, now + max(longest, quiet)
         self._lent = {}  # (pair, service): [node, until]
         self._turns = {}  # (pair, service): {node: (its session, the number of its last question)}
         self._failed = {}  # (pair, service): {node: (whether it failed there, when it said so)}
@@ -80,6 +90,10 @@ class Leases(object):
         place, node = (message.get("pair"), message.get("service")), message.get("node")
         if not all(_is_name(name) for name in place + (node,)):
             return self._say(DENIED, "a question without pair, service and node", False)
+        for kind in ("pair", "service", "node"):
+            if len(message[kind]) > LONGEST_NAME:
+                why = "the name of the %s is longer than %d characters" % (kind, LONGEST_NAME)
+                return self._say(DENIED, why, False)
         if not self._make_room(place, now):
             return self._say(DENIED, "the witness already serves %d services" % MOST_SERVICES, False)
         told = self._failed.setdefault(place, {})
@@ -147,10 +161,16 @@ def main():
     except NodeError as exc:
         service.log("problem: %s" % exc)
         return 1
-    leases = Leases(settings["lease"], boottime())
+    leases = Leases(settings["lease"], boottime(), settings["quiet"])
     place = (settings["address"], settings["port"])
     try:
-        listener = Listener(*place + (settings["secret"], lambda message: leases.answer(message, boottime())))
+        listener = Listener(
+            *place + (
+                settings["secret"],
+                lambda message: leases.answer(message, boottime()),
+                NODES_OF_A_PAIR * MOST_SERVICES,
+            )
+        )
     except (IOError, OSError) as exc:
         service.log("problem: %s: port %d: cannot be listened on (%s); see who does, and that the address is this "
                     "host's" % (place + (exc.strerror or exc,)))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import typing as t
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -26,12 +27,13 @@ PORTS = (1024, 65535)
 
 @dataclass(frozen=True)
 class Model:
-    """Everything that the tasks write, open and verify. lease: seconds. sources: who may use the port."""
+    """Everything that the tasks write, open and verify. lease, quiet: seconds. sources: who may use the port."""
 
     node: str
     address: str
     port: int
     lease: float
+    quiet: float
     sources: tuple[str, ...]
 
     def to_dict(self) -> dict[str, t.Any]:
@@ -48,8 +50,9 @@ def build_witness(
     lease: object = 60,
     clients: object = (),
     facts: Mapping[str, t.Any] | None = None,
+    written: str | None = None,
 ) -> Model:
-    """The model of one host; raises InputError with all that is wrong."""
+    """The model of one host; raises InputError with all that is wrong. written: the settings that are there, if any."""
     reader = Reader()
     own: set[str] = set()
     if facts is not None:
@@ -64,7 +67,24 @@ def build_witness(
     _check_secret(reader, f"{node}: active_witness_secret", secret)
     sources = _clients(reader, f"{node}: active_witness_clients", clients, own)
     reader.finish()
-    return Model(node, found or "", int(number or 0), float(seconds or 0.0), sources)
+    longest = float(seconds or 0.0)
+    return Model(node, found or "", int(number or 0), longest, max(longest, _quiet(written)), sources)
+
+
+def _quiet(written: str | None) -> float:
+    """For how long the witness that these settings are of may have lent: one with a shorter lease has to wait for it.
+
+    Of settings that cannot be read nobody knows, so it is as long as any can have been.
+    """
+    if not (written or "").strip():
+        return 0.0
+    try:
+        given = json.loads(written or "")
+        # ansible-core before 2.19 makes text of numbers.
+        found = max(float(given["lease"]), float(given.get("quiet", 0)))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return LEASE[1]
+    return found if LEASE[0] <= found <= LEASE[1] else LEASE[1]
 
 
 def _check_platform(reader: Reader, node: str, facts: Mapping[str, t.Any]) -> None:

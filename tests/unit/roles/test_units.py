@@ -201,7 +201,7 @@ def unit(
         __active_witness_program="/usr/libexec/keepalived/ha-pair-witness",
         __java_service_systemd=str(systemd),
         __java_service_entry=java,
-        __java_service_model={"agent": {"watchdog": 3.0, "services": {"fetcher": {}}}},
+        __java_service_model={"agent": {"watchdog": 3.0, "services": {"fetcher": {"stop_timeout": 10.0}}}},
         __java_service_state_directory="/run/keepalived/ha-pair",
         __java_service_environment_directory="/etc/ha-pair/java",
         __java_service_agent_unit="ha-pair-active.service",
@@ -385,6 +385,14 @@ class TestJava:
         (ended,) = values("ExecStopPost", "ha-pair-active.service.j2", systemd)
         assert ('[ "$$EXIT_STATUS" = 75 ] && exit; ' in ended) == (systemd >= 232)
         assert "for name in fetcher; do echo 0 >active/$$name; echo 0 >track/$$name; done" in ended
+
+    def test_an_agent_that_ended_is_started_again_once_what_was_bound_to_it_has_ended(self, systemd: int) -> None:
+        (ended,) = values("ExecStopPost", "ha-pair-active.service.j2", systemd)
+        # An older systemd fails to start it again while it still stops a target.
+        assert ended.endswith("done; systemctl stop ha-pair-fetcher.target'" if systemd < 241 else "done'")
+        assert values("TimeoutStopSec", "ha-pair-active.service.j2", systemd) == ["130" if systemd < 241 else "5"]
+        # It calls itself started once it has stopped what it found.
+        assert values("TimeoutStartSec", "ha-pair-active.service.j2", systemd) == ["40"]
 
 
 @pytest.mark.parametrize("systemd", VERSIONS)

@@ -140,7 +140,7 @@ class Systemd(object):
         self.state, self.until, self.job = "inactive", None, None
         self.start_time, self.stop_time = (0.1, 3.0), (0.1, 3.0)
         self.fails = 0.0
-        self.commands, self.result = [], "success"
+        self.commands, self.result, self.run = [], "success", 0
 
     @property
     def runs(self):
@@ -163,6 +163,7 @@ class Systemd(object):
             self.until = None
             if self.state == "activating":
                 self.state = "failed" if self._rng.random() < self.fails else "active"
+                self.run += 1
                 self.job = None if self.job == "start" else self.job
             elif self.state == "deactivating":
                 self.state = "inactive"
@@ -185,6 +186,7 @@ class Systemd(object):
             "job": self.job,
             "down": not self.runs,
             "restarts": 0,
+            "run": str(self.run),
             "result": self.result,
         }
 
@@ -198,16 +200,16 @@ class World(object):
         self.systemd = Systemd(clock, rng)
         self.word, self.lines, self.said, self.files, self.reports = "BACKUP", [], [], {}, []
         self.well, self.fences, self.fence_result = True, [], (True, None)
-        self._view = None
+        self._view, self._sessions = None, 0
 
     def now(self):
         return self._clock.now
 
     epoch = now
 
-    @staticmethod
-    def session():
-        return "session"
+    def session(self):
+        self._sessions += 1
+        return "session %d" % self._sessions
 
     def line(self, address, _port, _secret):
         other = self._other if address == "peer" else address

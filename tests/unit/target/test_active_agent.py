@@ -188,10 +188,11 @@ class AgentTest(unittest.TestCase):
         report = world.reports[-1]["services"][NAME]
         self.assertEqual((report["phase"], report["why"], report["ready"]), ("active", "is ready", True))
         self.assertEqual(world.said, [
-            "fetcher: standby: VRRP is BACKUP here",
+            "fetcher: standby: its agent has just started",
             "fetcher: starting: VRRP is MASTER here, and the arbiter agrees",
             "fetcher: active: is ready",
         ])
+        self.assertEqual(world.systemd.commands, ["stop", "start"])
         # A report that changes with every look would be written ten times a second.
         self.assertLessEqual(len(world.reports), 6)
 
@@ -199,10 +200,11 @@ class AgentTest(unittest.TestCase):
         pair = Pair("none")
         world = pair.worlds["node-a"]
         seen = []
+        pair.run(0.2)
         pair.run(1, lambda: seen.append(world.files.get("/track")))
         pair.vrrp("MASTER", "BACKUP")
         pair.run(10, lambda: seen.append(world.files.get("/track")))
-        self.assertEqual(set(seen[1:]), {True})
+        self.assertEqual(set(seen), {True})
         world.well = False
         pair.run(1)
         self.assertEqual(world.files["/track"], False)
@@ -244,7 +246,61 @@ class AgentTest(unittest.TestCase):
 
         world.ready = freeze
         agent.step()
-        self.assertEqual(world.systemd.commands, [])
+        self.assertNotIn("start", world.systemd.commands)
+
+    def test_what_an_agent_before_it_left_ends_before_it_calls_itself_started(self):
+        for kind in ("none", "peer", "command", "witness"):
+            pair = Pair(kind)
+            world = pair.worlds["node-a"]
+            pair.run(1)
+            world.word, world.systemd.state, world.systemd.stop_time = "MASTER", "active", (2.0, 2.0)
+            world.systemd.commands, world.files = [], {}
+            pair.start_agent("node-a")
+            agent = pair.agents["node-a"]
+            seen = []
+
+            def look(agent=agent, world=world, seen=seen):
+                seen.append((agent.settling, world.systemd.runs))
+                if agent.settling:
+                    # To be fit here is not for it to say yet.
+                    self.assertNotIn("/track", world.files)
+                    if kind in ("peer", "command"):  # noqa: B023
+                        asked = {"service": NAME, "node": "node-b", "do": "hold"}
+                        self.assertEqual(agent.answer(asked)["answer"], "busy" if seen[-1][1] else "free")
+
+            pair.run(1.5, look)
+            self.assertEqual((True, True) in seen[2:], kind != "witness", kind)
+            self.assertEqual("kill" in world.systemd.commands, kind == "witness", kind)
+            pair.run(2)
+            self.assertFalse(agent.settling, kind)
+            self.assertNotIn((False, True), seen, kind)
+            self.assertEqual(world.files["/track"], True, kind)
+
+    def test_a_start_that_systemd_has_queued_is_taken_back(self):
+        pair = Pair("none")
+        world = pair.worlds["node-a"]
+        world.systemd.go = lambda: None
+        world.systemd.job = "start"
+        pair.run(1)
+        self.assertEqual((world.systemd.job, set(world.systemd.commands)), ("stop", {"stop"}))
+        self.assertTrue(pair.agents["node-a"].settling)
+
+    def test_what_does_not_end_is_stopped_and_killed_and_keeps_nobody_waiting_for_ever(self):
+        pair = Pair("none")
+        world = pair.worlds["node-a"]
+        world.systemd.state, world.systemd.stop_time, world.systemd.kill = "active", (999, 999), lambda: None
+        killed = []
+        world.kill = killed.append
+        pair.start_agent("node-a")
+        agent = pair.agents["node-a"]
+        pair.run(3.9)
+        self.assertEqual(killed, [])
+        pair.run(1)
+        self.assertTrue(killed)
+        self.assertTrue(agent.settling)
+        pair.run(active.SETTLE)
+        self.assertFalse(agent.settling)
+        self.assertEqual(world.reports[-1]["services"][NAME]["phase"], "stopping")
 
     def test_a_fencing_command_that_does_not_end_has_failed(self):
         clock = [0.0]
@@ -269,6 +325,60 @@ class AgentTest(unittest.TestCase):
                 time.sleep(0.001)
             self.assertEqual(found, expected)
             self.assertEqual(fence.result(), expected)
+
+
+class MainTest(unittest.TestCase):
+    def test_says_that_it_started_once_nothing_runs_that_it_found(self):
+        told, looks = [], []
+
+        class World(object):
+            def __init__(self, _settings):
+                self.now = time.time
+
+            @staticmethod
+            def programs():
+                return None
+
+            @staticmethod
+            def wait(_timeout, _wake):
+                if len(looks) > 5:
+                    os.kill(os.getpid(), signal.SIGTERM)
+
+            @staticmethod
+            def close():
+                pass
+
+        class Agent(object):
+            at_rest = is_free = True
+
+            def __init__(self, _settings, _world):
+                self.settling = True
+
+            @staticmethod
+            def patience():
+                return 0
+
+            def step(self):
+                looks.append(list(told))
+                self.settling = len(looks) < 4
+
+            @staticmethod
+            def leave():
+                pass
+
+        for place, name, value in (
+            (active, "World", World),
+            (active, "Agent", Agent),
+            (active, "read_settings", lambda _text, _secrets: {}),
+            (active.service, "tell", told.append),
+        ):
+            self.addCleanup(setattr, place, name, getattr(place, name))
+            setattr(place, name, value)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
+        self.assertEqual(active.main(), 0)
+        self.assertEqual(looks[3:5], [[], ["READY=1"]])
+        self.assertEqual(told[-1], "STOPPING=1")
 
 
 class WorldTest(unittest.TestCase):
@@ -310,7 +420,8 @@ class WorldTest(unittest.TestCase):
         self.assertIsNone(self.world.vrrp("web"))
 
     def test_a_verdict_of_the_prober_counts_once_it_was_good(self):
-        up, down = {"service": "active"}, {"service": "activating"}
+        up, down = {"service": "active", "run": "1"}, {"service": "activating", "run": "0"}
+        self.world._systemd.asked = lambda _name: self.world.now() + 1
         self.write("failing", "1\n")
         self.assertIsNone(self.world.ready(NAME, down))
         self.assertIsNone(self.world.ready(NAME, None))
@@ -322,6 +433,36 @@ class WorldTest(unittest.TestCase):
         self.assertFalse(self.world.ready(NAME, up))
         os.unlink(self.failing)
         self.assertTrue(self.world.ready(NAME, up))
+
+    def test_a_verdict_waits_for_what_systemd_says_of_after_it(self):
+        asked, up = [self.world.now()], {"service": "active", "run": "1"}
+        self.world._systemd.asked = lambda _name: asked[0]
+        self.write("failing", "0\n")
+        self.assertTrue(self.world.ready(NAME, up))
+        self.world._systemd._next = 1e9
+        self.write("failing", "1\n")
+        self.assertTrue(self.world.ready(NAME, up))
+        self.assertIsNone(self.world._systemd._next)
+        # Somebody has restarted it meanwhile.
+        asked[0] = self.world.now() + 1
+        up["run"] = "2"
+        self.assertTrue(self.world.ready(NAME, up))
+        self.write("failing", "0\n")
+        self.assertTrue(self.world.ready(NAME, up))
+        self.write("failing", "1\n")
+        self.assertFalse(self.world.ready(NAME, up))
+
+    def test_another_program_has_to_be_ready_itself(self):
+        entry = {"track_file": self.path("track"), "ready": {"kind": "file", "target": self.path("ready")}}
+        world = active.World(read_settings(given(entry, listen=None), SECRETS))
+        begun = world._readiness[NAME] = active_ready.Readiness(None, 1.0, lambda _run: None)
+        world.tell(NAME, "start")
+        for run in ("1", "2"):
+            up = {"service": "active", "run": run}
+            self.assertIsNone(world.ready(NAME, up))
+            begun._run["ready"] = True
+            self.assertTrue(world.ready(NAME, up))
+            self.assertTrue(world.ready(NAME, dict(up, service="reloading")))
 
     def test_keeps_what_keepalived_reads(self):
         self.world.track(self.path("track"), True)
@@ -399,6 +540,8 @@ Job=0
 
 ControlGroup=/system.slice/fetcher.service
 NRestarts=1
+ExecMainStartTimestampMonotonic=71000
+MainPID=710
 Result=success
 Id=fetcher.service
 LoadState=loaded
@@ -458,7 +601,8 @@ class SystemdTest(unittest.TestCase):
         self.assertIsNone(self.systemd.unit(NAME, 0.0))
         self.show(SHOWN, 1.0)
         self.assertEqual(self.systemd.unit(NAME, 1.1), {
-            "target": "active", "service": "active", "job": None, "down": False, "restarts": 1, "result": "success",
+            "target": "active", "service": "active", "job": None, "down": False, "restarts": 1, "run": "71000",
+            "result": "success",
         })
         # What is that old says nothing of now.
         self.assertIsNone(self.systemd.unit(NAME, 8.0))
@@ -471,6 +615,7 @@ class SystemdTest(unittest.TestCase):
             ((("Id=fetcher.service\nLoadState=loaded", "Id=fetcher.service\nLoadState=not-found"),), "result",
              "not-found"),
             ((("NRestarts=1\n", ""),), "restarts", 0),
+            ((("ExecMainStartTimestampMonotonic=71000\n", ""),), "run", "710"),
         ):
             text = SHOWN
             for before, after in replaced:

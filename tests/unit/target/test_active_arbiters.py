@@ -168,6 +168,25 @@ class PeerTest(ArbiterTest):
         self.assertEqual(peer.answer(dict(HOLD, do="look"), self.now)["answer"], "left")
         self.assertTrue(peer.is_free)
 
+    def test_says_that_it_is_heard_and_cannot_ask(self):
+        peer = self.peer()
+        self.line.idle = False
+        for _turn in range(100):
+            found = self.look(peer, 1.0)
+            self.assertEqual(peer.answer(dict(HOLD, do="look"), self.now)["answer"], "heard")
+            # The peer lives, and may run it.
+            self.assertEqual(found.word, ASKED)
+        self.assertEqual(found.why, "the peer reaches us, and we do not reach it (no route)")
+
+    def test_says_why_the_peer_does_not_know_it(self):
+        for want in (True, False):
+            self.setUp()
+            peer = self.peer()
+            self.look(peer, want=want)
+            self.line.give(answer="unknown", why="the peer has no such service with this arbiter")
+            self.look(peer, want=want)
+            self.assertEqual(self.look(peer).why, "the peer has no such service with this arbiter")
+
     def test_numbers_are_taken_within_bounds_only(self):
         for value in (None, True, "7", -1, 1 << 60, float("nan")):
             self.assertEqual(active_arbiters.number({"n": value}, "n", 0, 100), 0)

@@ -39,13 +39,14 @@ YES = Grant(GRANTED, "lent")
 NO = Grant(DENIED, "the peer runs it")
 
 
-def unit(word="inactive", target=None, job=None, restarts=0):
+def unit(word="inactive", target=None, job=None, restarts=0, run="1"):
     return {
         "target": target or word,
         "service": word,
         "job": job,
         "down": word in ("inactive", "failed"),
         "restarts": restarts,
+        "run": run,
         "result": "exit-code",
     }
 
@@ -242,6 +243,50 @@ class CoreTest(unittest.TestCase):
         self.start()
         self.assertEqual(self.look(1, "MASTER", YES, unit("active", restarts=1), True)[1], ACTIVE)
         self.assertEqual(self.look(1, "MASTER", YES, unit("active", restarts=2), True), (STOP, STOPPING))
+
+    def test_a_restart_by_somebody_is_a_new_start(self):
+        window = (unit("deactivating", job="stop"), unit("activating", job="start"), unit("inactive", job="start"))
+        for seen in window + (unit("active", run="2"), None):
+            self.setUp()
+            self.start()
+            if seen is not None:
+                # Whether it was still well when that was seen, or failing, says nothing of the new program.
+                self.assertEqual(self.look(1, "MASTER", YES, seen, False), (None, STARTING), seen)
+            again = unit("active", run="2")
+            self.assertEqual(self.look(5, "MASTER", YES, again, None), (None, STARTING), seen)
+            left = 14 if seen is not None and seen["run"] == again["run"] else 19
+            self.assertEqual(self.look(left, "MASTER", YES, again, None), (None, STARTING), seen)
+            self.assertEqual(self.look(0, "MASTER", YES, again, True), (None, ACTIVE), seen)
+            self.assertEqual(self.look(1, "MASTER", YES, again, True), (None, ACTIVE), seen)
+            self.assertFalse(self.core._crashes)
+
+    def test_a_restart_after_which_it_is_not_ready_has_failed(self):
+        for seen in (unit("deactivating", job="stop"), unit("active", run="2")):
+            self.setUp()
+            self.start()
+            self.look(1, "MASTER", YES, seen, None)
+            again = unit("active", run="2")
+            self.look(1, "MASTER", YES, again, None)
+            self.assertEqual(self.look(20.1, "MASTER", YES, again, None), (STOP, STOPPING))
+            self.assertEqual(self.core.failure, "was not ready within 20 s")
+
+    def test_the_program_of_our_own_start_is_no_other(self):
+        self.look(0, "MASTER")
+        self.look(1.0, "MASTER")
+        # So long its companions take.
+        self.look(15, "MASTER", YES, unit("activating", job="start"))
+        self.look(1, "MASTER", YES, unit("active", run="2"))
+        self.assertEqual(self.look(4.1, "MASTER", YES, unit("active", run="2")), (STOP, STOPPING))
+        # Of one that restarts itself while it starts, each has its time.
+        self.setUp()
+        self.look(0, "MASTER")
+        self.look(1.0, "MASTER")
+        for run in ("2", "3", "4"):
+            self.assertEqual(self.look(15, "MASTER", YES, unit("active", run=run)), (None, STARTING))
+
+    def test_one_that_reads_its_settings_again_is_no_other(self):
+        self.start()
+        self.assertEqual(self.look(1, "MASTER", YES, unit("reloading"), True), (None, ACTIVE))
 
     def test_failures_are_followed_by_a_hold_down_that_grows(self):
         delays = []

@@ -194,6 +194,41 @@ class ConnectionTest(unittest.TestCase):
         caller.ask({"n": 9}, self.now)
         self.assertEqual(self.until(lambda: caller.idle, caller), [{"echo": {"n": 9}}])
 
+    def test_whoever_is_expected_has_room_beside_the_others(self):
+        self.listener.close()
+        self.listener = Listener("127.0.0.1", 0, SECRET, self.answer, 8)
+        self.addCleanup(self.listener.close)
+        callers = [self.caller() for _turn in range(active_wire.MOST_CONNECTIONS + 8)]
+        self.until(lambda: all(caller.idle for caller in callers), *callers)
+        self.assertEqual(len(self.listener.sources()[0]), len(callers) + 1)
+        for number, caller in enumerate(callers):
+            caller.ask({"n": number}, self.now)
+        found = self.until(lambda: all(caller.idle for caller in callers), *callers)
+        self.assertEqual(len(found), len(callers))
+        said = []
+        for _turn in range(4):
+            talk = socket.create_connection(("127.0.0.1", self.listener.port), 5)
+            self.addCleanup(talk.close)
+        end = time.time() + 10
+        while not said and time.time() < end:
+            said += self.listener.step(self.now)
+        said += self.listener.step(self.now)
+        self.assertEqual(said, ["more than 40 are connected, 127.0.0.1 above all"])
+        # Those with the secret are all still there.
+        for number, caller in enumerate(callers):
+            caller.ask({"n": number}, self.now)
+        found = self.until(lambda: all(caller.idle for caller in callers), *callers)
+        self.assertEqual(len(found), len(callers))
+
+    def test_one_host_does_not_take_the_place_of_another(self):
+        for source in ("127.0.0.3", "127.0.0.2", "127.0.0.2", "127.0.0.2"):
+            talk = socket.create_connection(("127.0.0.1", self.listener.port), 5, (source, 0))
+            self.addCleanup(talk.close)
+        self.until(lambda: len(self.listener.sources()[0]) == 5)
+        self.listener._make_room()
+        sources = sorted(one.source for one in self.listener.sources()[0][1:])
+        self.assertEqual(sources, ["127.0.0.2", "127.0.0.2", "127.0.0.3"])
+
     def test_an_answer_that_takes_too_long_is_none(self):
         caller = self.caller()
         self.until(lambda: caller.idle, caller)

@@ -88,6 +88,14 @@ class LeasesTest(unittest.TestCase):
         self.now += 12
         self.assertEqual(self.word("a"), "granted")
 
+    def test_one_whose_lease_was_lowered_waits_for_what_was_lent_before(self):
+        self.leases = witness.Leases(20.0, self.now, 300.0)
+        # Cut off from the witness, a has it for as long as it was lent.
+        self.now += 299
+        self.assertEqual(self.ask("b")["why"], "the witness has just started, and lends nothing for 1.0 s")
+        self.now += 1
+        self.assertEqual(self.word("b"), "granted")
+
     def test_lends_for_no_longer_than_it_waits_itself(self):
         self.assertEqual(self.ask("a", lease=21)["why"], "the witness lends for 20 s at most")
         for lease in (None, "10", True, -1):
@@ -109,9 +117,16 @@ class LeasesTest(unittest.TestCase):
         self.assertFalse(self.ask("b", "look")["failed"])
 
     def test_questions_without_names_are_refused(self):
-        for changed in ({"pair": None}, {"service": ""}, {"node": 7}, {"service": "x" * 101}):
+        for changed in ({"pair": None}, {"service": ""}, {"node": 7}):
             found = self.ask("a", **changed)
             self.assertEqual((found["answer"], found["why"]), ("denied", "a question without pair, service and node"))
+
+    def test_a_pair_is_named_by_two_hosts_and_may_be_long(self):
+        self.assertEqual(self.word("a", pair="%s/%s" % ("x" * 253, "y" * 253)), "granted")
+        for kind in ("pair", "service", "node"):
+            self.assertEqual(
+                self.ask("a", **{kind: "x" * 513})["why"], "the name of the %s is longer than 512 characters" % kind
+            )
 
     def test_nobody_fills_its_memory(self):
         for number in range(witness.MOST_SERVICES):
@@ -168,6 +183,32 @@ class MainTest(unittest.TestCase):
             "the programs of this host were replaced: starting again with the new ones",
         ])
 
+    def test_is_quiet_for_as_long_as_its_settings_say(self):
+        made = []
+
+        def leases(*arguments):
+            made.append((arguments[0], arguments[2]))
+
+        self.addCleanup(setattr, witness, "Leases", witness.Leases)
+        witness.Leases = leases
+        with open(witness.SETTINGS_FILE, "w") as target:
+            json.dump(dict(GOOD, address="not an address", quiet=300), target)
+        witness.main()
+        self.assertEqual(made, [(60.0, 300.0)])
+
+    def test_has_room_for_both_nodes_of_each_service(self):
+        expected = []
+
+        def listen(*arguments):
+            expected.append(arguments[4])
+            raise OSError("enough seen")
+
+        self.addCleanup(setattr, witness, "Listener", witness.Listener)
+        witness.Listener = listen
+        self.write(7412)
+        witness.main()
+        self.assertEqual(expected, [2 * witness.MOST_SERVICES])
+
     def test_says_that_its_port_is_taken(self):
         talk, port = self.free_port()
         talk.listen(1)
@@ -181,8 +222,10 @@ class SettingsTest(unittest.TestCase):
     def test_reads_them(self):
         found = witness.read_settings(json.dumps(GOOD))
         self.assertEqual(
-            found, {"address": "192.0.2.9", "port": 7412, "secret": SECRET.encode("ascii"), "lease": 60.0}
+            found,
+            {"address": "192.0.2.9", "port": 7412, "secret": SECRET.encode("ascii"), "lease": 60.0, "quiet": 60.0},
         )
+        self.assertEqual(witness.read_settings(json.dumps(dict(GOOD, quiet="300")))["quiet"], 300.0)
 
     def test_refuses_what_is_wrong_without_its_text(self):
         place = "/etc/keepalived/ha-pair-witness.json: "
@@ -191,6 +234,8 @@ class SettingsTest(unittest.TestCase):
             ({"secret": "short-not-to-be"}, "the secret is shorter than 16 characters; give a longer one"),
             ({"port": 0}, "port 0 is not in 1..65535; run the role again that wrote it"),
             ({"lease": 601}, "lease 601 is not in 1..600 seconds; run the role again that wrote it"),
+            ({"quiet": 59}, "quiet 59 is not in 60..600 seconds; run the role again that wrote it"),
+            ({"quiet": 601}, "quiet 601 is not in 60..600 seconds; run the role again that wrote it"),
             ({"lease": "soon"}, "is not readable JSON of a witness; run the role again that wrote it"),
         ):
             text = "{%s" % SECRET if changed is None else json.dumps(dict(GOOD, **changed))

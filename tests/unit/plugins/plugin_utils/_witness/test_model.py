@@ -39,10 +39,32 @@ def refusals(**given: t.Any) -> list[str]:
 
 
 def test_everything_is_complete_and_numbers_may_be_text() -> None:
-    assert build() == Model("third", "192.0.2.31", 7412, 60.0, ("192.0.2.11", "192.0.2.12"))
+    assert build() == Model("third", "192.0.2.31", 7412, 60.0, 60.0, ("192.0.2.11", "192.0.2.12"))
     found = build(port="7500", lease="12.5", clients=["198.51.100.0/24", "192.0.2.11/32"], facts=FACTS)
     assert (found.port, found.lease, found.sources) == (7500, 12.5, ("198.51.100.0/24", "192.0.2.11"))
     assert build(address="2001:db8::31", facts=FACTS).address == "2001:db8::31"
+
+
+@pytest.mark.parametrize(
+    ("lease", "written", "quiet"),
+    [
+        (60, "", 60),
+        (60, '{"lease": 60.0}', 60),
+        (60, '{"lease": "300.0"}', 300),
+        (60, '{"lease": 60.0, "quiet": 300.0}', 300),
+        (400, '{"lease": 60.0, "quiet": "300.0"}', 400),
+        # Nobody knows for how long that one lent.
+        (60, "{", 600),
+        (60, "[]", 600),
+        (60, '{"lease": 1e9}', 600),
+        (60, '{"lease": null}', 600),
+    ],
+)
+def test_a_lower_lease_waits_for_what_was_lent_before(lease: float, written: str, quiet: float) -> None:
+    found = build(lease=lease, written=written)
+    assert (found.lease, found.quiet) == (lease, quiet)
+    # As often as it is deployed.
+    assert build(lease=lease, written=f'{{"lease": {found.lease}, "quiet": {found.quiet}}}').quiet == quiet
 
 
 def test_the_secret_is_neither_in_the_model_nor_in_a_refusal() -> None:
