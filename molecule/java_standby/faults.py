@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import re
 import statistics
@@ -38,6 +39,7 @@ from standby import (
     KEPT,
     SERVICE,
     UNIT,
+    NotInflictedError,
     NotPossibleError,
     Pair,
     other,
@@ -109,9 +111,17 @@ def gained(watch: OwnerWatch, node: str) -> float:
     return max(times)
 
 
+def account_since(begin: float) -> evidence.Account:
+    """What the evidence of both nodes says since a moment; it has to be good for it."""
+    now = time.time()
+    found = evidence.account(PAIR.signs(check=True), begin, now, PAIR.pauses())
+    expect(not found.doubts(), "; ".join(found.doubts()))
+    return found
+
+
 def never_two(begin: float) -> evidence.Account:
     """What the evidence says since a moment, which must be that no two worked."""
-    found = evidence.account(PAIR.signs(), begin, time.time())
+    found = account_since(begin)
     expect(not found.overlaps, f"two worked: {'; '.join(map(str, found.overlaps))}")
     return found
 
@@ -317,10 +327,9 @@ def a_split_and_what_both_wrote() -> None:
     for one in NODES:
         LAB.run(one, f"echo {one} >{DATA}/both; echo {one} >{DATA}/only-{one}")
     time.sleep(2 * SYNC_LIMIT)
-    PAIR.heal()
-    healed = time.time()
+    healed = PAIR.heal()
     owner = PAIR.wait_for_one()[0]
-    found = evidence.account(PAIR.signs(), healed, time.time())
+    found = account_since(healed)
     until = max((one.end for one in found.overlaps), default=healed)
     print(f"    both worked for {until - healed:.2f} s after the network was whole again", flush=True)
     expect(until - healed < fault_sequence.HEALED_LIMIT, f"both worked for {until - healed:.2f} s")
@@ -352,7 +361,7 @@ def a_frozen_node_that_goes_on() -> None:
     wait_until(f"{other(node)} works", lambda: PAIR.look()[other(node)].works, timeout=60)
     PAIR.heal()
     PAIR.wait_for_one()
-    found = evidence.account(PAIR.signs(), began, time.time())
+    found = account_since(began)
     beside = sum(one.seconds for one in found.overlaps)
     print(f"    it worked for {beside * 1000:.0f} ms beside the other one; nobody did for {found.longest_pause:.2f} s",
           flush=True)  # fmt: skip
@@ -363,16 +372,26 @@ def a_frozen_node_that_goes_on() -> None:
 
 
 def one_fault(step: Step, node: str) -> tuple[Happened, str, list[str]]:
-    """Begin it, let it last, undo it, and wait until one works again; which one, and what was mended by hand."""
+    """Begin it, let it last, undo it, and wait until one works again; which one, and what was mended by hand.
+
+    One of which nothing or only a half came happened as well: it may have done harm.
+    """
     target = target_of(step, node)
-    began = time.time()
-    with PAIR.healed():
+    began, missed = time.time(), ""
+    try:
         PAIR.inflict(step, target)
         # What is over at once takes effect before anybody looks.
         time.sleep(max(step.seconds, 0.5))
-    healed = time.time()
+        PAIR.expect_inflicted(step, target)
+    except NotPossibleError as reason:
+        missed = f"skipped: this machine cannot: {reason}"
+    except NotInflictedError as reason:
+        missed = f"not inflicted: {reason}"
+    finally:
+        # Also after any other error and a Ctrl-C.
+        healed = PAIR.heal()
     node, settled, mended = PAIR.wait_for_one()
-    return Happened(step, target, began, healed, max(settled, healed)), node, mended
+    return Happened(step, target, began, healed, max(settled, healed), missed), node, mended
 
 
 def keep_evidence() -> None:
@@ -381,38 +400,61 @@ def keep_evidence() -> None:
     place.mkdir(parents=True, exist_ok=True)
     for node, text in PAIR.texts.items():
         (place / f"{node}.evidence").write_text(text, encoding="ascii")
+    (place / "held.pauses").write_text(evidence.write_pauses(PAIR.pauses()), encoding="ascii")
     print(f"the evidence is in {place.relative_to(ROOT)}", flush=True)
 
 
+def peer_timeout(arbiter: str) -> float:
+    """For how long a peer has to be silent until a node does without it, as the agents were told (s)."""
+    if arbiter != "peer":
+        return 0.0
+    return min(float(settings(node)["arbiter"]["timeout"]) for node in NODES)
+
+
 def random_faults(count: int, seed: int, arbiter: str) -> int:
-    """Run them; 1 when the evidence says what the arbiter does not allow, or nobody worked again."""
+    """Run them.
+
+    1 when the evidence says what the arbiter does not allow or says too little, nobody worked again, or too many faults
+    were none.
+    """
     print(f"{count} faults, seed {seed}, arbiter {arbiter}", flush=True)
-    began, problems, happened, skipped = time.time(), [], [], 0
-    node = active()
+    began = time.time()
+    problems: list[str] = []
+    happened: list[Happened] = []
+    node, patience = active(), peer_timeout(arbiter)
     PAIR.signs()
     try:
         for step in fault_sequence.sequence(seed, count, arbiter):
-            try:
-                one, node, mended = one_fault(step, node)
-            except NotPossibleError as reason:
-                skipped += 1
-                print(f"{step.number:3d} {step.fault.name}: skipped: this machine cannot: {reason}", flush=True)
+            # Also where it does not end: what the evidence says since then belongs to it.
+            happened.append(Happened(step, target_of(step, node), time.time(), math.inf, math.inf, "it did not end"))
+            happened[-1], node, mended = one_fault(step, node)
+            one = happened[-1]
+            if one.missed:
+                print(f"{step.number:3d} {step.fault.name}: {one.missed}", flush=True)
                 continue
-            happened.append(one)
-            seen = evidence.account(PAIR.signs(), one.began, time.time())
+            seen = evidence.account(PAIR.signs(), one.began, time.time(), PAIR.pauses())
             print(fault_sequence.told(one, seen.longest_pause, seen.overlaps, mended), flush=True)
     except LabError as reason:
         problems.append(f"fault {step.number}, {step.fault.name}: {reason}")
     ended = time.time()
-    found = evidence.account(PAIR.signs(), began, ended)
-    problems += fault_sequence.judge(found.overlaps, happened, arbiter)
-    problems += [f"the clock was set by {step_by:+.1f} s in {run}" for run, step_by in found.clock_steps]
+    try:
+        signs = PAIR.signs(check=True)
+    except LabError as reason:
+        problems.append(f"the evidence cannot be read: {reason}")
+        signs = PAIR.signs()
+    found = evidence.account(signs, began, ended, PAIR.pauses())
+    problems += fault_sequence.judge(found.overlaps, happened, arbiter, peer_timeout=patience)
+    problems += found.doubts()
+    skipped = sum(one.missed.startswith("skipped") for one in happened)
+    missed = sum(one.missed.startswith("not inflicted") for one in happened)
+    problems += fault_sequence.too_little(count, skipped, missed)
     average = (ended - began) / max(1, len(happened))
+    promised = "NOT as promised" if problems else "nothing is promised" if arbiter == "none" else "as promised"
     print(
-        f"{len(happened)} faults, {skipped} skipped, {average:.1f} s each on average, {found.runs} runs; two worked "
-        f"{len(found.overlaps)} times, {sum(one.seconds for one in found.overlaps):.3f} s in all; the longest time "
-        f"without work {found.longest_pause:.1f} s; seed {seed}, arbiter {arbiter} "
-        f"({'nothing is promised' if arbiter == 'none' else 'as promised' if not problems else 'NOT as promised'})",
+        f"{len(happened) - skipped - missed} faults, {skipped} skipped, {missed} not inflicted, {average:.1f} s each "
+        f"on average, {found.runs} runs; two worked {len(found.overlaps)} times, "
+        f"{sum(one.seconds for one in found.overlaps):.3f} s in all; the longest time without work "
+        f"{found.longest_pause:.1f} s; seed {seed}, arbiter {arbiter} ({promised})",
         flush=True,
     )
     for problem in problems:
