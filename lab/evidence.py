@@ -210,6 +210,14 @@ def count_runs(signs: Iterable[Sign]) -> int:
     return len({sign.run for sign in signs})
 
 
+def beginnings(signs: Iterable[Sign]) -> dict[str, float]:
+    """When each run began: its first sign, whether it ever came to work or not."""
+    found: dict[str, float] = {}
+    for sign in signs:
+        found[sign.run] = min(sign.wall, found.get(sign.run, sign.wall))
+    return found
+
+
 def clock_steps(signs: Iterable[Sign]) -> list[tuple[str, float]]:
     """(run, seconds) of each step that the wall clock made within a run: evidence across it proves nothing."""
     last: dict[str, Sign] = {}

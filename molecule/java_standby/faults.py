@@ -56,6 +56,12 @@ STOP_LIMIT = 2.0
 START_DELAY = 12.0
 # Between two rounds of the synchronisation there are 2 s in this lab; a round, and what a busy machine adds (s).
 SYNC_LIMIT = 6.0
+# For so long the program works on when it is told to stop, and so long it takes to work when somebody restarts it (s).
+SLOW_STOP, RESTART_DELAY = 2.0, 3.0
+# What the agent says when it starts the service: plugins/module_utils/_node/active_core.py.
+AGREED = "VRRP is MASTER here, and the arbiter agrees"
+# The agent tells systemd first and the journal then, which is late on a busy machine (s).
+JOURNAL_LAG = 0.3
 
 CASES = Cases()
 
@@ -154,6 +160,22 @@ systemctl stop {name}; rm -rf {place} $file; systemctl daemon-reload
     signs = evidence.at_work(evidence.parse(rest))
     expect(signs, f"{node}: the same command line as a plain unit did not work within 15 s: {text[:300]}")
     return signs[0].wall - float(began)
+
+
+def agreements(journal: str) -> list[float]:
+    """When an agent said that its arbiter agreed to a start, by journalctl --output=json."""
+    entries = [json.loads(line) for line in journal.splitlines()]
+    return [
+        int(entry["__REALTIME_TIMESTAMP"]) / 1e6
+        for entry in entries
+        if str(entry.get("MESSAGE")).endswith(f"{SERVICE}: starting: {AGREED}")
+    ]
+
+
+def not_agreed(begun: dict[str, float], agreed: list[float], after: float) -> list[str]:
+    """The runs that began after a moment, and before the arbiter had agreed since then."""
+    first = min((at for at in agreed if at > after), default=math.inf)
+    return sorted(run for run, at in begun.items() if after < at < first - JOURNAL_LAG)
 
 
 @CASES.add
@@ -366,6 +388,57 @@ def a_frozen_node_that_goes_on() -> None:
     print(f"    it worked for {beside * 1000:.0f} ms beside the other one; nobody did for {found.longest_pause:.2f} s",
           flush=True)  # fmt: skip
     expect(beside <= fault_sequence.RESUMED_LIMIT, f"two worked for {beside:.2f} s")
+
+
+@CASES.add
+def agent_killed_while_the_program_is_slow_to_stop() -> None:
+    """The agent that comes after one that was killed starts nothing while the program still ends, and asks first."""
+    node, began = active(), time.time()
+    PAIR.delay_stop(node, SLOW_STOP)
+    before = PAIR.look()[node].run
+    killed = time.time()
+    PAIR.kill(node, AGENT, "KILL")
+    # Until then the report of the agent that is gone says that it is active.
+    wait_until(f"{node} has stopped it", lambda: PAIR.look()[node].run != before, timeout=30)
+    owner = PAIR.wait_for_one()[0]
+    found = never_two(began)
+    signs = PAIR.signs(check=True)[node]
+    last = max((sign.wall for sign in signs if sign.run == before), default=killed)
+    print(
+        f"    it worked on for {last - killed:.2f} s after the kill; nobody worked for {found.longest_pause:.2f} s; "
+        f"{owner} works",
+        flush=True,
+    )
+    # Otherwise nothing was proved.
+    expect(last - killed > SLOW_STOP / 2, f"it ended {last - killed:.2f} s after the kill, and was to be slow")
+    journal = LAB.run(node, f"journalctl --quiet --output=json --unit={AGENT} --since=@{killed - 1:.0f}")
+    early = not_agreed(evidence.beginnings(signs), agreements(journal), killed)
+    expect(not early, f"{node} began before the arbiter agreed: {', '.join(early)}")
+
+
+@CASES.add
+def a_restart_by_hand() -> None:
+    """systemctl restart on the active node is no failure, also when the program starts slowly."""
+    node, began = active(), time.time()
+    before = PAIR.look()[node].run
+    PAIR.delay_start(node, RESTART_DELAY)
+    phases: list[str] = []
+
+    def again() -> bool:
+        seen = PAIR.look()
+        phases.extend(one.phase for one in seen.values())
+        return seen[node].works and seen[node].run != before
+
+    with LAB.watch_owners() as watch:
+        LAB.run(node, f"systemctl restart {UNIT}")
+        wait_until(f"{node} works again", again, timeout=30)
+        owner, _since, mended = PAIR.wait_for_one()
+    found = never_two(began)
+    print(f"    nobody worked for {found.longest_pause:.2f} s", flush=True)
+    expect(found.longest_pause >= RESTART_DELAY, f"it started within {found.longest_pause:.2f} s, and was to be slow")
+    expect("hold-down" not in phases and not mended, f"it was left alone: {mended or phases}")
+    expect(not watch.changes, f"the VIP moved: {watch.changes}")
+    expect(owner == node, f"{owner} works, and no longer {node}")
 
 
 # A random sequence

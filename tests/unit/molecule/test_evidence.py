@@ -187,6 +187,12 @@ def test_only_what_falls_into_the_time_counts() -> None:
     assert len(evidence.account(signs, 19.5, 30.0).overlaps) == 1
 
 
+def test_a_run_begins_with_its_first_sign() -> None:
+    signs = [Sign(START, "a-2", 0, 12.0, 1.0), *working("a-1", 10.0, 11.0), *working("a-2", 15.0, 16.0)]
+    assert evidence.beginnings(signs) == {"a-1": 10.0, "a-2": 12.0}
+    assert evidence.beginnings(signs[::-1]) == {"a-1": 10.0, "a-2": 12.0}
+
+
 def test_a_clock_that_was_set_is_told() -> None:
     signs = evidence.parse(line(BEAT, "a-1", 0, 100.0, 7.0) + line(BEAT, "a-1", 1, 99.0, 7.02))
     ((run, step),) = evidence.clock_steps(signs)

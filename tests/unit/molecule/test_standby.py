@@ -239,6 +239,29 @@ def test_a_node_that_was_left_without_its_second_network_gets_it(lab: Lab) -> No
     assert lab.told[0] == ("network", "connect", "--ip=10.157.77.11", "lab-lab-second", "lab-node-a")
 
 
+def test_a_program_is_made_slow_by_files_that_mending_removes(lab: Lab, tmp_path: Path) -> None:
+    pair = pair_of(lab)
+    pair.delay_stop("node-a", 2.0)
+    pair.delay_start("node-a", 3.0)
+    (_node, stop), (_name, start) = lab.told
+    assert r"printf '[Service]\nExecStop=/bin/sleep 2\n' >/run/systemd/system/fetcher.service.d/" in stop
+    assert r"printf '[Service]\nEnvironment=FETCHER_START_DELAY=3\n' >/run/systemd/system/fetcher.service.d/" in start
+    # All of it in a place of our own, with a systemd that says when it is told anything.
+    (tmp_path / "systemctl").write_text(f"#!/bin/sh\necho $1 >>{tmp_path}/told\n", encoding="ascii")
+    (tmp_path / "systemctl").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+    def does(script: str) -> list[str]:
+        here = script.replace("/run/systemd", f"{tmp_path}/run")
+        subprocess.run(["sh", "-c", here, "sh", ""], env=environment, check=True)
+        return sorted(path.name for path in tmp_path.glob("run/system/*/*"))
+
+    assert does(stop) == ["lab-slow-stop.conf"]
+    assert does(start) == ["lab-delay.conf", "lab-slow-stop.conf"]
+    assert does(standby.RESTORE) == []
+    assert (tmp_path / "told").read_text(encoding="ascii").split().count("daemon-reload") == 3
+
+
 def test_the_moment_from_which_on_nothing_is_broken_is_not_the_end_of_all_mending(lab: Lab) -> None:
     began = standby.time.time()
     assert pair_of(lab).heal() == began

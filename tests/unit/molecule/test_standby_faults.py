@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 import typing as t
@@ -241,6 +242,34 @@ def test_what_the_program_wrote_down_of_its_files() -> None:
         "run 1 1700000000500000000 rates.csv 12\nrun 1 x rates.csv 12\nrun 2 1700000001000000000 rates.csv 12\nrun 3 17"
     )
     assert [at for _line, at in FAULTS.written(text)] == [1700000000.5, 1700000001.0]
+
+
+def said(at: float, message: object) -> str:
+    """A line of journalctl --output=json."""
+    return json.dumps({"__REALTIME_TIMESTAMP": str(round(at * 1e6)), "MESSAGE": message}) + "\n"
+
+
+def test_a_run_that_begins_before_the_arbiter_agreed_is_named() -> None:
+    journal = (
+        said(90.0, f"fetcher: starting: {FAULTS.AGREED}")
+        + said(101.0, "fetcher: waiting: the peer was not asked yet")
+        # What is no text.
+        + said(101.5, [102, 111])
+        + said(105.0, f"other: starting: {FAULTS.AGREED}")
+        + said(110.0, f"fetcher: starting: {FAULTS.AGREED}")
+    )
+    agreed = FAULTS.agreements(journal)
+    assert agreed == [90.0, 110.0]
+    begun = {"before": 91.0, "early": 104.0, "due": 110.2}
+    assert FAULTS.not_agreed(begun, agreed, 100.0) == ["early"]
+    # Nobody agreed since then.
+    assert FAULTS.not_agreed(begun, agreed[:1], 100.0) == ["due", "early"]
+    assert FAULTS.not_agreed({"before": 91.0}, [], 100.0) == []
+
+
+def test_what_an_agent_says_at_a_start_is_what_is_looked_for() -> None:
+    source = PROGRAM.parents[2] / "plugins/module_utils/_node/active_core.py"
+    assert f'Decision(START, STARTING, "{FAULTS.AGREED}")' in source.read_text(encoding="utf-8")
 
 
 UNIT = """[Unit]
