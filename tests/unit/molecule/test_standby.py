@@ -169,6 +169,7 @@ class Lab:
             return self.signalled
         self.told.append(words)
         if standby.UNDO in words:
+            standby.time.sleep(1)
             return self.undone[words[1]]
         if standby.RESTORE in words:
             standby.time.sleep(30)
@@ -266,8 +267,8 @@ def test_the_moment_from_which_on_nothing_is_broken_is_not_the_end_of_all_mendin
     began = standby.time.time()
     assert pair_of(lab).heal() == began
     lab.undone["lab-node-b"] = "undone\n"
-    assert pair_of(lab).heal() == began + 60
-    assert standby.time.time() == began + 120
+    assert pair_of(lab).heal() == began + 62 + 2
+    assert standby.time.time() == began + 2 * 62
 
 
 @pytest.mark.parametrize(("unit", "pid"), [(standby.UNIT, "17"), (standby.AGENT, None)])
@@ -275,10 +276,13 @@ def test_a_program_that_was_stopped_is_held_until_it_is_let_go(lab: Lab, unit: s
     pair, began = pair_of(lab), standby.time.time()
     pair.kill("node-a", unit, "STOP")
     standby.time.sleep(5)
-    expected = [] if pid is None else [evidence.Pause("node-a", began, began + 5, pid)]
-    assert pair.pauses() == expected
+
+    def held(end: float) -> list[evidence.Pause]:
+        return [] if pid is None else [evidence.Pause("node-a", began, end, pid)]
+
+    assert pair.pauses() == held(began + 5)
     pair.heal()
-    assert pair.pauses() == expected
+    assert pair.pauses() == held(began + 6)
 
 
 def test_a_frozen_node_is_held_until_it_thaws(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

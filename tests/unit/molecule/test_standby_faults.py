@@ -58,10 +58,11 @@ class Pair(standby.Pair):
         stays_broken: str = "",
         unbroken: t.Container[str] = (),
         unreadable: str = "",
+        every: float = 0.05,
     ) -> None:
         super().__init__(t.cast("t.Any", type("Lab", (), {"name": "lab"})()))
         self._clock, self._overlap_in, self._impossible, self._stays = clock, overlap_in, impossible, stays_broken
-        self._unbroken, self._unreadable = unbroken, unreadable
+        self._unbroken, self._unreadable, self._every = unbroken, unreadable, every
         self._beside: list[tuple[float, float]] = []
         self._current = ""
         self.healings = self.resolutions = 0
@@ -101,7 +102,7 @@ class Pair(standby.Pair):
             raise standby.LabError(f"docker exec {self._unreadable}: no such file")
 
         def beats(run: str, begin: float, end: float) -> list[Sign]:
-            times = [begin + number * 0.05 for number in range(int((end - begin) * 20) + 1)]
+            times = [begin + number * self._every for number in range(int((end - begin) / self._every) + 1)]
             return [Sign(BEAT, run, number, at, at) for number, at in enumerate(times)]
 
         beside = [sign for begin, end in self._beside for sign in beats("node-b-2", begin, end)]
@@ -187,6 +188,19 @@ def test_two_that_work_after_a_half_of_a_fault_are_told_with_it(run: t.Any, caps
     said = capsys.readouterr().out
     # And not with the one before it, which may excuse it.
     assert f"fault {order.index(half) + 1}, {half}: excuses nothing (skipped: this machine cannot: no such" in said
+
+
+def test_two_that_work_before_a_peer_may_be_given_up_are_told(run: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _pair = run(17, "peer", overlap_in="partition")
+    assert code == 1
+    assert "partition: after 0.0 s, and a peer is given up after 7 s" in capsys.readouterr().out
+
+
+def test_evidence_that_is_too_thin_is_a_failure(run: t.Any, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, _pair = run(3, "peer", every=0.25)
+    assert code == 1
+    assert "FAILED evidence too thin: node-a-1 wrote every 0.25 s" in capsys.readouterr().out
+    assert (tmp_path / "build/exclusive/held.pauses").exists()
 
 
 def test_evidence_that_cannot_be_read_is_a_failure(run: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
