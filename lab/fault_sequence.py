@@ -16,8 +16,10 @@ from evidence import Overlap
 
 ARBITERS = ("none", "peer", "witness")
 ACTIVE, STANDBY, EITHER = "active", "standby", "either"
-# How long a frozen node that goes on may work beside the one that has taken over (s): its agent has to run first.
+# How long a frozen node that goes on may work beside the one that has taken over, all in all (s): its agent has to run
+# first. And how near to the moment in which it goes on that has to be: what comes later is no resumption.
 RESUMED_LIMIT = 0.5
+RESUMED_WITHIN = 1.0
 # How long two that worked while nothing came through may both work after the network is whole again (s): they connect,
 # one gives way, and its stop takes a moment.
 HEALED_LIMIT = 6.0
@@ -76,13 +78,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Happened:
-    """A step that was done: when it began, when it was undone, and when one worked again."""
+    """A step that was done: when it began, when it was undone, and when one worked again.
+
+    `missed`: why nothing came of it, or only half of it; that excuses nothing.
+    """
 
     step: Step
     node: str
     began: float
     healed: float
     settled: float
+    missed: str = ""
 
 
 def sequence(seed: int, count: int, arbiter: str) -> list[Step]:
@@ -110,33 +116,75 @@ def during(happened: Iterable[Happened], at: float) -> Happened | None:
     return found
 
 
-def objection(overlap: Overlap, one: Happened | None, arbiter: str) -> str | None:
-    """Why the arbiter does not allow that two worked; None when it does."""
+def objection(overlap: Overlap, one: Happened | None, arbiter: str, peer_timeout: float) -> str | None:
+    """Why the arbiter does not allow that two worked; None when it does.
+
+    `peer_timeout`: for so long the peer has to be silent, as deployed, before a node goes on without it.
+    """
+    if overlap.nodes[0] == overlap.nodes[1]:
+        return f"two at a time on {overlap.nodes[0]}, which needs no arbiter"
     if arbiter == "none":
         return None
     if one is None:
         return "before any fault"
     name = one.step.fault.name
+    if one.missed:
+        return f"{name}: excuses nothing ({one.missed})"
     if one.step.fault.freezes:
-        if overlap.seconds <= RESUMED_LIMIT:
-            return None
-        return f"{name}: longer than the {RESUMED_LIMIT:g} s that a frozen node needs to find it out"
+        if overlap.start < one.healed - RESUMED_WITHIN:
+            return f"{name}: {one.healed - overlap.start:.1f} s before the node went on"
+        if overlap.end > one.healed + RESUMED_WITHIN:
+            return f"{name}: {overlap.end - one.healed:.1f} s after the node went on"
+        return None
     if arbiter == "peer" and one.step.fault.cuts:
-        if overlap.end <= one.healed + HEALED_LIMIT:
-            return None
-        return f"{name}: {overlap.end - one.healed:.1f} s after the nodes heard each other again"
+        if overlap.start < one.began + peer_timeout:
+            return f"{name}: after {overlap.start - one.began:.1f} s, and a peer is given up after {peer_timeout:g} s"
+        if overlap.end > one.healed + HEALED_LIMIT:
+            return f"{name}: {overlap.end - one.healed:.1f} s after the nodes heard each other again"
+        return None
     return f"{name}: the arbiter allows nothing"
 
 
-def judge(overlaps: Sequence[Overlap], happened: Sequence[Happened], arbiter: str) -> list[str]:
+def judge(
+    overlaps: Sequence[Overlap], happened: Sequence[Happened], arbiter: str, *, peer_timeout: float = 0.0
+) -> list[str]:
     """What the arbiter does not allow, in words."""
     problems = []
+    resumed: dict[int, float] = {}
     for overlap in overlaps:
         one = during(happened, overlap.start)
-        why = objection(overlap, one, arbiter)
+        why = objection(overlap, one, arbiter, peer_timeout)
         if why is not None:
             place = "" if one is None else f"fault {one.step.number}, "
             problems.append(f"two worked, {overlap}: {place}{why}")
+        elif one is not None and one.step.fault.freezes:
+            # Many moments are as bad as one that is as long as all of them.
+            resumed[one.step.number] = resumed.get(one.step.number, 0.0) + overlap.seconds
+    if arbiter != "none":
+        problems += [
+            f"two worked for {together:.3f} s in all: fault {number}, node_freeze: longer than the {RESUMED_LIMIT:g} s "
+            "that a frozen node needs to find it out"
+            for number, together in resumed.items()
+            if together > RESUMED_LIMIT
+        ]
+    return problems
+
+
+# So many faults of a sequence, however long, may take no hold: what was to break had just ended.
+MISSED_LIMIT = 3
+# The part of a sequence that may come to nothing, whoever is to blame, before it proves too little.
+LOST_PART = 0.2
+
+
+def too_little(count: int, skipped: int, missed: int) -> list[str]:
+    """Why so many faults were not enough of them, in words: what this machine cannot, and what took no hold."""
+    problems = []
+    if skipped + missed > LOST_PART * count:
+        problems.append(
+            f"{skipped + missed} of {count} faults were not inflicted, more than a fifth: too little is proved"
+        )
+    if missed > MISSED_LIMIT:
+        problems.append(f"{missed} faults took no hold, and not because this machine cannot: see why above")
     return problems
 
 

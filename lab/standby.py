@@ -10,8 +10,7 @@ import os
 import subprocess
 import time
 import typing as t
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_network
 
@@ -29,6 +28,7 @@ KEPT = "/var/lib/ha-pair/sync/kept"
 AGENT, KEEPALIVED, WITNESS = "ha-pair-active.service", "keepalived.service", "ha-pair-witness.service"
 WITNESS_PORT = 7412
 DELAY_DROP_IN = f"/run/systemd/system/{UNIT}.d/lab-delay.conf"
+SLOW_STOP_DROP_IN = f"/run/systemd/system/{UNIT}.d/lab-slow-stop.conf"
 # Ours alone, so that removing it removes nothing of anybody else.
 TABLE = "ha_pair_lab"
 NUMBERS = {"node-a": 11, "node-b": 12, "observer": 20}
@@ -36,6 +36,8 @@ NUMBERS = {"node-a": 11, "node-b": 12, "observer": 20}
 RECENT = 0.5
 # Whoever works alone has to have done so for so long (s), to be taken for the one who will go on.
 STEADY = 1.5
+# How much longer than a switchover lasts is waited for the VIP on a busy machine (s).
+MOVE_LIMIT = 5.0
 
 RAISE = (
     "import json, os, sys\n"
@@ -52,19 +54,49 @@ echo '##'
 ip -o -4 addr show
 """
 
-HEAL = f"""nft delete table inet {TABLE} 2>/dev/null
-for device in eth0 eth1; do tc qdisc del dev $device root 2>/dev/null; done
-rm -f {FAIL_FILE}
-if [ -e {DELAY_DROP_IN} ]; then rm -f {DELAY_DROP_IN}; systemctl daemon-reload; fi
+# Takes back what was done to a node, and says so where there was something.
+UNDO = f"""undone=
+nft delete table inet {TABLE} 2>/dev/null && undone=undone
+for device in eth0 eth1; do tc qdisc del dev $device root 2>/dev/null && undone=undone; done
+if [ -e {FAIL_FILE} ]; then rm -f {FAIL_FILE}; undone=undone; fi
 for unit in {UNIT} {KEEPALIVED} {AGENT}; do systemctl kill --signal=CONT $unit 2>/dev/null; done
+echo $undone
+"""
+
+# Has what is to run there run again.
+RESTORE = f"""reload=
+for file in {DELAY_DROP_IN} {SLOW_STOP_DROP_IN}; do
+  if [ -e $file ]; then rm -f $file; reload=yes; fi
+done
+[ -z "$reload" ] || systemctl daemon-reload
 systemctl reset-failed {KEEPALIVED} {AGENT} 2>/dev/null
 timeout 30 systemctl start {KEEPALIVED} {AGENT}
 python3 -c "$1" 0
 """
 
+# Sends a signal to all processes of a unit that runs, and waits until its main process shows it. Says "done PID", or
+# why not.
+SIGNAL = """pid=$(systemctl show --property=MainPID "$1" | cut -d= -f2)
+field() { sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d' ' -f"$1"; }
+born=$(field 20)
+if [ "${pid:-0}" = 0 ] || [ -z "$born" ]; then echo "$1 does not run"; exit 0; fi
+if ! systemctl kill --signal="$2" "$1"; then echo "systemctl cannot send $2 to $1"; exit 0; fi
+for each in $(seq 100); do
+  now=$(field 1)
+  if [ -z "$now" ] || [ "$now" = Z ] || [ "$(field 20)" != "$born" ]; then echo "done $pid"; exit 0; fi
+  if [ "$2" = STOP ] && [ "$now" = T ]; then echo "done $pid"; exit 0; fi
+  sleep 0.02
+done
+echo "$1 goes on after $2, process $pid is in state $now"
+"""
+
 
 class NotPossibleError(Exception):
     """This machine cannot do that; says why."""
+
+
+class NotInflictedError(Exception):
+    """What was to break went on; says what."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +197,9 @@ class Pair:
         self._offsets = dict.fromkeys(NODES, 0)
         # The evidence as it was read so far.
         self.texts = dict.fromkeys(NODES, "")
+        # What was held by us: over, and still.
+        self._held: list[evidence.Pause] = []
+        self._holding: list[tuple[str, str, float]] = []
         self._second = f"{lab.name}-lab-second"
 
     # Looking
@@ -208,14 +243,21 @@ class Pair:
         own = [one for one in evidence.stretches(node, evidence.at_work(signs[node])) if one.run == run]
         return max([own[-1].start, *beside]) if own else time.time()
 
-    def signs(self) -> dict[str, list[evidence.Sign]]:
-        """The evidence of both nodes, as far as they can be asked; what was read once is kept."""
+    def signs(self, *, check: bool = False) -> dict[str, list[evidence.Sign]]:
+        """The evidence of both nodes, as far as they can be asked; what was read once is kept.
+
+        `check`: LabError when one cannot be asked, for what is judged.
+        """
         for node in NODES:
-            text = self.lab.run(node, f"tail -c +{self._offsets[node] + 1} {EVIDENCE} 2>/dev/null", check=False)
+            text = self.lab.run(node, f"tail -c +{self._offsets[node] + 1} {EVIDENCE}", check=check)
             whole = text[: text.rfind("\n") + 1]
             self._offsets[node] += len(whole)
             self.texts[node] += whole
         return {node: evidence.parse(text) for node, text in self.texts.items()}
+
+    def pauses(self) -> list[evidence.Pause]:
+        """When we held a node or its program; what is held still, until now."""
+        return self._held + [evidence.Pause(node, at, time.time(), pid) for node, pid, at in self._holding]
 
     def arbiters(self) -> set[str]:
         """The kinds of arbiter that the agents have."""
@@ -238,12 +280,26 @@ class Pair:
             raise NotPossibleError(f"nft: {done.stderr.strip()}")
 
     def kill(self, node: str, unit: str, signal: str) -> None:
-        """Send a signal to all processes of a unit."""
-        self.lab.run(node, f"systemctl kill --signal={signal} {unit}", check=False)
+        """Send a signal to all processes of a unit; NotInflictedError when it does not run, or goes on as before."""
+        began = time.time()
+        said = self.lab.docker("exec", self.lab.container(node), "sh", "-c", SIGNAL, "signal", unit, signal).strip()
+        word, _space, pid = said.partition(" ")
+        if word != "done":
+            raise NotInflictedError(f"{node}: {said or 'nobody says whether it was'}")
+        if unit == UNIT and signal == "STOP":
+            self._holding.append((node, pid, began))
 
     def freeze(self, node: str) -> None:
         """Let a node stand still, off the network."""
+        began = time.time()
         self._freezer("freeze", node)
+        self._holding.append((node, "", began))
+
+    def _let_go(self, node: str) -> None:
+        """Nothing of a node is held from now on."""
+        now = time.time()
+        self._held += [evidence.Pause(name, at, now, pid) for name, pid, at in self._holding if name == node]
+        self._holding = [one for one in self._holding if one[0] != node]
 
     def _freezer(self, word: str, node: str) -> None:
         command = [str(ROOT / "tools/lab_freeze.sh"), word, self.lab.container(node)]
@@ -282,12 +338,22 @@ class Pair:
 
     def delay_start(self, node: str, seconds: float) -> None:
         """Let the program take so long until it works."""
-        folder, _slash, _name = DELAY_DROP_IN.rpartition("/")
-        text = f"[Service]\\nEnvironment=FETCHER_START_DELAY={seconds:g}\\n"
-        self.lab.run(node, f"mkdir -p {folder} && printf '{text}' >{DELAY_DROP_IN} && systemctl daemon-reload")
+        self._drop_in(node, DELAY_DROP_IN, f"Environment=FETCHER_START_DELAY={seconds:g}")
+
+    def delay_stop(self, node: str, seconds: float) -> None:
+        """Let the program work on for so long when it is told to stop, also the one that runs now."""
+        self._drop_in(node, SLOW_STOP_DROP_IN, f"ExecStop=/bin/sleep {seconds:g}")
+
+    def _drop_in(self, node: str, path: str, line: str) -> None:
+        folder, _slash, _name = path.rpartition("/")
+        text = f"[Service]\\n{line}\\n"
+        self.lab.run(node, f"mkdir -p {folder} && printf '{text}' >{path} && systemctl daemon-reload")
 
     def inflict(self, step: Step, node: str) -> None:
-        """Begin a fault of a sequence at a node; NotPossibleError where this machine cannot."""
+        """Begin a fault of a sequence at a node.
+
+        NotPossibleError where this machine cannot, NotInflictedError when nothing came of it.
+        """
         name = step.fault.name
         if name in ("vrrp_block", "channel_block", "partition", "isolation", "witness_blocked", "lossy_network"):
             self.drop(node, name)
@@ -302,6 +368,8 @@ class Pair:
         elif name == "agent_kill":
             self.kill(node, AGENT, "KILL")
         elif name == "keepalived_end":
+            if self.lab.run(node, f"systemctl is-active {KEEPALIVED}", check=False).strip() != "active":
+                raise NotInflictedError(f"{node}: {KEEPALIVED} does not run")
             self.lab.run(node, f"systemctl stop {KEEPALIVED}")
         elif name == "keepalived_kill":
             self.kill(node, KEEPALIVED, "KILL")
@@ -321,10 +389,23 @@ class Pair:
         else:
             raise LabError(f"{name}: nobody knows how")
 
+    def expect_inflicted(self, step: Step, node: str) -> None:
+        """Look at the end of a fault whether it was one, where that shows only then; NotInflictedError if not."""
+        if step.fault.name != "switchover":
+            return
+        try:
+            wait_until("it moves", lambda: self.look()[node].has_vip, timeout=MOVE_LIMIT)
+        except LabError as reason:
+            raise NotInflictedError(f"the VIP did not move to {node}") from reason
+
     # Mending
 
-    def heal(self) -> None:
-        """Undo whatever was broken; what is whole stays as it is."""
+    def heal(self) -> float:
+        """Undo whatever was broken; what is whole stays as it is. Returns since when nothing is broken any more.
+
+        That is before what ended meanwhile was started again, which may take long.
+        """
+        undone = time.time()
         for node in NODES:
             found = json.loads(self.lab.docker("inspect", self.lab.container(node)))[0]
             status = found["State"]["Status"]
@@ -335,9 +416,19 @@ class Pair:
             elif self._second not in found["NetworkSettings"]["Networks"]:
                 # Somebody was interrupted in between.
                 self._connect(node)
+            else:
+                continue
+            self._let_go(node)
+            undone = time.time()
+        for node in NODES:
+            said = self.lab.docker("exec", self.lab.container(node), "sh", "-c", UNDO, check=False)
+            self._let_go(node)
+            if said.strip():
+                undone = time.time()
         for node in NODES:
             # A node that boots brings up by itself what it has; that it is whole is waited for elsewhere.
-            self.lab.docker("exec", self.lab.container(node), "sh", "-c", HEAL, "heal", RAISE, check=False)
+            self.lab.docker("exec", self.lab.container(node), "sh", "-c", RESTORE, "restore", RAISE, check=False)
+        return undone
 
     def resolve(self) -> None:
         """Say of every split that a person has looked at what it left, once a round has told of it."""
@@ -365,14 +456,6 @@ class Pair:
             if found["result"] == "complete":
                 return True
         return False
-
-    @contextmanager
-    def healed(self) -> Iterator[None]:
-        """Whatever happens, all of it is undone: after an error and a Ctrl-C as well."""
-        try:
-            yield
-        finally:
-            self.heal()
 
 
 def target_of(step: Step, active: str) -> str:

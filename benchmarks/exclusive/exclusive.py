@@ -4,8 +4,8 @@
 """A random sequence of faults on a Java service of which one may run, on a fresh lab: `make exclusive`.
 
 Deploys inventories/java_standby with the lab of its scenario, and lets molecule/java_standby/faults.py do the rest.
-Ends with an error when the program's own evidence says what the arbiter does not allow. The same seed gives the same
-faults.
+Ends with an error when the program's own evidence says what the arbiter does not allow, when it says too little, and
+when more than a fifth of the faults took no hold. The same seed gives the same faults.
 """
 
 from __future__ import annotations

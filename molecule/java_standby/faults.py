@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import re
 import statistics
@@ -38,6 +39,7 @@ from standby import (
     KEPT,
     SERVICE,
     UNIT,
+    NotInflictedError,
     NotPossibleError,
     Pair,
     other,
@@ -54,6 +56,12 @@ STOP_LIMIT = 2.0
 START_DELAY = 12.0
 # Between two rounds of the synchronisation there are 2 s in this lab; a round, and what a busy machine adds (s).
 SYNC_LIMIT = 6.0
+# For so long the program works on when it is told to stop, and so long it takes to work when somebody restarts it (s).
+SLOW_STOP, RESTART_DELAY = 2.0, 3.0
+# What the agent says when it starts the service: plugins/module_utils/_node/active_core.py.
+AGREED = "VRRP is MASTER here, and the arbiter agrees"
+# The agent tells systemd first and the journal then, which is late on a busy machine (s).
+JOURNAL_LAG = 0.3
 
 CASES = Cases()
 
@@ -109,9 +117,17 @@ def gained(watch: OwnerWatch, node: str) -> float:
     return max(times)
 
 
+def account_since(begin: float) -> evidence.Account:
+    """What the evidence of both nodes says since a moment; it has to be good for it."""
+    now = time.time()
+    found = evidence.account(PAIR.signs(check=True), begin, now, PAIR.pauses())
+    expect(not found.doubts(), "; ".join(found.doubts()))
+    return found
+
+
 def never_two(begin: float) -> evidence.Account:
     """What the evidence says since a moment, which must be that no two worked."""
-    found = evidence.account(PAIR.signs(), begin, time.time())
+    found = account_since(begin)
     expect(not found.overlaps, f"two worked: {'; '.join(map(str, found.overlaps))}")
     return found
 
@@ -144,6 +160,22 @@ systemctl stop {name}; rm -rf {place} $file; systemctl daemon-reload
     signs = evidence.at_work(evidence.parse(rest))
     expect(signs, f"{node}: the same command line as a plain unit did not work within 15 s: {text[:300]}")
     return signs[0].wall - float(began)
+
+
+def agreements(journal: str) -> list[float]:
+    """When an agent said that its arbiter agreed to a start, by journalctl --output=json."""
+    entries = [json.loads(line) for line in journal.splitlines()]
+    return [
+        int(entry["__REALTIME_TIMESTAMP"]) / 1e6
+        for entry in entries
+        if str(entry.get("MESSAGE")).endswith(f"{SERVICE}: starting: {AGREED}")
+    ]
+
+
+def not_agreed(begun: dict[str, float], agreed: list[float], after: float) -> list[str]:
+    """The runs that began after a moment, and before the arbiter had agreed since then."""
+    first = min((at for at in agreed if at > after), default=math.inf)
+    return sorted(run for run, at in begun.items() if after < at < first - JOURNAL_LAG)
 
 
 @CASES.add
@@ -317,10 +349,9 @@ def a_split_and_what_both_wrote() -> None:
     for one in NODES:
         LAB.run(one, f"echo {one} >{DATA}/both; echo {one} >{DATA}/only-{one}")
     time.sleep(2 * SYNC_LIMIT)
-    PAIR.heal()
-    healed = time.time()
+    healed = PAIR.heal()
     owner = PAIR.wait_for_one()[0]
-    found = evidence.account(PAIR.signs(), healed, time.time())
+    found = account_since(healed)
     until = max((one.end for one in found.overlaps), default=healed)
     print(f"    both worked for {until - healed:.2f} s after the network was whole again", flush=True)
     expect(until - healed < fault_sequence.HEALED_LIMIT, f"both worked for {until - healed:.2f} s")
@@ -352,27 +383,88 @@ def a_frozen_node_that_goes_on() -> None:
     wait_until(f"{other(node)} works", lambda: PAIR.look()[other(node)].works, timeout=60)
     PAIR.heal()
     PAIR.wait_for_one()
-    found = evidence.account(PAIR.signs(), began, time.time())
+    found = account_since(began)
     beside = sum(one.seconds for one in found.overlaps)
     print(f"    it worked for {beside * 1000:.0f} ms beside the other one; nobody did for {found.longest_pause:.2f} s",
           flush=True)  # fmt: skip
     expect(beside <= fault_sequence.RESUMED_LIMIT, f"two worked for {beside:.2f} s")
 
 
+@CASES.add
+def agent_killed_while_the_program_is_slow_to_stop() -> None:
+    """The agent that comes after one that was killed starts nothing while the program still ends, and asks first."""
+    node, began = active(), time.time()
+    PAIR.delay_stop(node, SLOW_STOP)
+    before = PAIR.look()[node].run
+    killed = time.time()
+    PAIR.kill(node, AGENT, "KILL")
+    # Until then the report of the agent that is gone says that it is active.
+    wait_until(f"{node} has stopped it", lambda: PAIR.look()[node].run != before, timeout=30)
+    owner = PAIR.wait_for_one()[0]
+    found = never_two(began)
+    signs = PAIR.signs(check=True)[node]
+    last = max((sign.wall for sign in signs if sign.run == before), default=killed)
+    print(
+        f"    it worked on for {last - killed:.2f} s after the kill; nobody worked for {found.longest_pause:.2f} s; "
+        f"{owner} works",
+        flush=True,
+    )
+    # Otherwise nothing was proved.
+    expect(last - killed > SLOW_STOP / 2, f"it ended {last - killed:.2f} s after the kill, and was to be slow")
+    journal = LAB.run(node, f"journalctl --quiet --output=json --unit={AGENT} --since=@{killed - 1:.0f}")
+    early = not_agreed(evidence.beginnings(signs), agreements(journal), killed)
+    expect(not early, f"{node} began before the arbiter agreed: {', '.join(early)}")
+
+
+@CASES.add
+def a_restart_by_hand() -> None:
+    """systemctl restart on the active node is no failure, also when the program starts slowly."""
+    node, began = active(), time.time()
+    before = PAIR.look()[node].run
+    PAIR.delay_start(node, RESTART_DELAY)
+    phases: list[str] = []
+
+    def again() -> bool:
+        seen = PAIR.look()
+        phases.extend(one.phase for one in seen.values())
+        return seen[node].works and seen[node].run != before
+
+    with LAB.watch_owners() as watch:
+        LAB.run(node, f"systemctl restart {UNIT}")
+        wait_until(f"{node} works again", again, timeout=30)
+        owner, _since, mended = PAIR.wait_for_one()
+    found = never_two(began)
+    print(f"    nobody worked for {found.longest_pause:.2f} s", flush=True)
+    expect(found.longest_pause >= RESTART_DELAY, f"it started within {found.longest_pause:.2f} s, and was to be slow")
+    expect("hold-down" not in phases and not mended, f"it was left alone: {mended or phases}")
+    expect(not watch.changes, f"the VIP moved: {watch.changes}")
+    expect(owner == node, f"{owner} works, and no longer {node}")
+
+
 # A random sequence
 
 
 def one_fault(step: Step, node: str) -> tuple[Happened, str, list[str]]:
-    """Begin it, let it last, undo it, and wait until one works again; which one, and what was mended by hand."""
+    """Begin it, let it last, undo it, and wait until one works again; which one, and what was mended by hand.
+
+    One of which nothing or only a half came happened as well: it may have done harm.
+    """
     target = target_of(step, node)
-    began = time.time()
-    with PAIR.healed():
+    began, missed = time.time(), ""
+    try:
         PAIR.inflict(step, target)
         # What is over at once takes effect before anybody looks.
         time.sleep(max(step.seconds, 0.5))
-    healed = time.time()
+        PAIR.expect_inflicted(step, target)
+    except NotPossibleError as reason:
+        missed = f"skipped: this machine cannot: {reason}"
+    except NotInflictedError as reason:
+        missed = f"not inflicted: {reason}"
+    finally:
+        # Also after any other error and a Ctrl-C.
+        healed = PAIR.heal()
     node, settled, mended = PAIR.wait_for_one()
-    return Happened(step, target, began, healed, max(settled, healed)), node, mended
+    return Happened(step, target, began, healed, max(settled, healed), missed), node, mended
 
 
 def keep_evidence() -> None:
@@ -381,38 +473,61 @@ def keep_evidence() -> None:
     place.mkdir(parents=True, exist_ok=True)
     for node, text in PAIR.texts.items():
         (place / f"{node}.evidence").write_text(text, encoding="ascii")
+    (place / "held.pauses").write_text(evidence.write_pauses(PAIR.pauses()), encoding="ascii")
     print(f"the evidence is in {place.relative_to(ROOT)}", flush=True)
 
 
+def peer_timeout(arbiter: str) -> float:
+    """For how long a peer has to be silent until a node does without it, as the agents were told (s)."""
+    if arbiter != "peer":
+        return 0.0
+    return min(float(settings(node)["arbiter"]["timeout"]) for node in NODES)
+
+
 def random_faults(count: int, seed: int, arbiter: str) -> int:
-    """Run them; 1 when the evidence says what the arbiter does not allow, or nobody worked again."""
+    """Run them.
+
+    1 when the evidence says what the arbiter does not allow or says too little, nobody worked again, or too many faults
+    were none.
+    """
     print(f"{count} faults, seed {seed}, arbiter {arbiter}", flush=True)
-    began, problems, happened, skipped = time.time(), [], [], 0
-    node = active()
+    began = time.time()
+    problems: list[str] = []
+    happened: list[Happened] = []
+    node, patience = active(), peer_timeout(arbiter)
     PAIR.signs()
     try:
         for step in fault_sequence.sequence(seed, count, arbiter):
-            try:
-                one, node, mended = one_fault(step, node)
-            except NotPossibleError as reason:
-                skipped += 1
-                print(f"{step.number:3d} {step.fault.name}: skipped: this machine cannot: {reason}", flush=True)
+            # Also where it does not end: what the evidence says since then belongs to it.
+            happened.append(Happened(step, target_of(step, node), time.time(), math.inf, math.inf, "it did not end"))
+            happened[-1], node, mended = one_fault(step, node)
+            one = happened[-1]
+            if one.missed:
+                print(f"{step.number:3d} {step.fault.name}: {one.missed}", flush=True)
                 continue
-            happened.append(one)
-            seen = evidence.account(PAIR.signs(), one.began, time.time())
+            seen = evidence.account(PAIR.signs(), one.began, time.time(), PAIR.pauses())
             print(fault_sequence.told(one, seen.longest_pause, seen.overlaps, mended), flush=True)
     except LabError as reason:
         problems.append(f"fault {step.number}, {step.fault.name}: {reason}")
     ended = time.time()
-    found = evidence.account(PAIR.signs(), began, ended)
-    problems += fault_sequence.judge(found.overlaps, happened, arbiter)
-    problems += [f"the clock was set by {step_by:+.1f} s in {run}" for run, step_by in found.clock_steps]
+    try:
+        signs = PAIR.signs(check=True)
+    except LabError as reason:
+        problems.append(f"the evidence cannot be read: {reason}")
+        signs = PAIR.signs()
+    found = evidence.account(signs, began, ended, PAIR.pauses())
+    problems += fault_sequence.judge(found.overlaps, happened, arbiter, peer_timeout=patience)
+    problems += found.doubts()
+    skipped = sum(one.missed.startswith("skipped") for one in happened)
+    missed = sum(one.missed.startswith("not inflicted") for one in happened)
+    problems += fault_sequence.too_little(count, skipped, missed)
     average = (ended - began) / max(1, len(happened))
+    promised = "NOT as promised" if problems else "nothing is promised" if arbiter == "none" else "as promised"
     print(
-        f"{len(happened)} faults, {skipped} skipped, {average:.1f} s each on average, {found.runs} runs; two worked "
-        f"{len(found.overlaps)} times, {sum(one.seconds for one in found.overlaps):.3f} s in all; the longest time "
-        f"without work {found.longest_pause:.1f} s; seed {seed}, arbiter {arbiter} "
-        f"({'nothing is promised' if arbiter == 'none' else 'as promised' if not problems else 'NOT as promised'})",
+        f"{len(happened) - skipped - missed} faults, {skipped} skipped, {missed} not inflicted, {average:.1f} s each "
+        f"on average, {found.runs} runs; two worked {len(found.overlaps)} times, "
+        f"{sum(one.seconds for one in found.overlaps):.3f} s in all; the longest time without work "
+        f"{found.longest_pause:.1f} s; seed {seed}, arbiter {arbiter} ({promised})",
         flush=True,
     )
     for problem in problems:

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import evidence
 import pytest
-from evidence import BEAT, END, START, Sign, Stretch
+from evidence import BEAT, END, START, Pause, Sign, Stretch
 
 
 def line(kind: str, run: str, number: int, wall: float, monotonic: float | None = None) -> str:
@@ -102,12 +104,59 @@ def test_a_long_stretch_overlaps_with_each_that_falls_into_it() -> None:
 def test_a_frozen_run_that_goes_on_overlaps_from_its_first_sign_on() -> None:
     frozen = working("a-1", 10.0, 15.0) + working("a-1", 27.0, 27.3)
     other = working("b-1", 22.0, 40.0)
-    found = evidence.account({"node-a": frozen, "node-b": other}, 10.0, 40.0)
+    signs, held = {"node-a": frozen, "node-b": other}, [Pause("node-a", 15.0, 27.1)]
+    found = evidence.account(signs, 10.0, 40.0, held)
     (overlap,) = found.overlaps
     assert overlap.start == pytest.approx(27.0)
     assert overlap.seconds == pytest.approx(0.3)
     assert found.longest_pause == pytest.approx(7.0)
     assert found.runs == 2
+    # Without anybody who held it, it worked all the time, or nobody knows.
+    (overlap,) = evidence.account(signs, 10.0, 40.0).overlaps
+    assert overlap.seconds == pytest.approx(5.3)
+    (overlap,) = evidence.account(signs, 10.0, 40.0, [Pause("node-b", 15.0, 27.1)]).overlaps
+    assert overlap.seconds == pytest.approx(5.3)
+
+
+def test_two_that_write_seldom_side_by_side_are_two() -> None:
+    first = [Sign(BEAT, "a-1", number, 10 + number * 0.25, number * 0.25) for number in range(20)]
+    second = [Sign(BEAT, "b-1", number, 10.1 + number * 0.25, number * 0.25) for number in range(20)]
+    found = evidence.account({"node-a": first, "node-b": second}, 10.0, 20.0)
+    (overlap,) = found.overlaps
+    assert overlap.seconds == pytest.approx(4.65)
+    assert found.doubts() == [
+        "evidence too thin: a-1 wrote every 0.25 s",
+        "evidence too thin: b-1 wrote every 0.25 s",
+    ]
+
+
+def test_what_a_pause_does_not_cover_was_work() -> None:
+    signs = working("a-1", 10.0, 12.0) + working("a-1", 20.0, 21.0)
+
+    def found(*held: Pause) -> list[tuple[float, float]]:
+        return [(round(one.start, 2), round(one.end, 2)) for one in evidence.spans("node-a", signs, held)]
+
+    assert found() == [(10.0, 21.0)]
+    assert found(Pause("node-a", 13.0, 18.0)) == [(10.0, 13.0), (18.0, 21.0)]
+    assert found(Pause("node-a", 16.0, 17.0), Pause("node-a", 13.0, 14.0)) == [(10.0, 13.0), (14.0, 16.0), (17.0, 21.0)]
+    # It writes a moment after it was let go.
+    assert found(Pause("node-a", 12.0, 19.9)) == [(10.0, 12.0), (20.0, 21.0)]
+    # Written while it was held: systemd lets go of what it stops.
+    assert found(Pause("node-a", 10.5, 30.0)) == [(10.0, 12.0), (20.0, 21.0)]
+    assert found(Pause("node-a", 30.0, 31.0)) == [(10.0, 21.0)]
+
+
+def test_a_process_that_was_held_excuses_no_other() -> None:
+    signs = working("node-a-17-5", 10.0, 12.0) + working("node-a-17-5", 20.0, 21.0)
+    assert len(evidence.spans("node-a", signs, [Pause("node-a", 12.0, 20.0, "17")])) == 2
+    assert len(evidence.spans("node-a", signs, [Pause("node-a", 12.0, 20.0, "1")])) == 1
+
+
+def test_a_run_that_writes_often_but_for_some_times_is_not_thin() -> None:
+    signs = working("a-1", 10.0, 11.0) + working("a-1", 13.0, 14.0)
+    assert evidence.thin(signs) == []
+    # One that was killed before it had done anything.
+    assert evidence.thin([Sign(BEAT, "a-1", number, number, number) for number in range(4)]) == []
 
 
 def test_pauses_are_those_of_all_together() -> None:
@@ -138,6 +187,12 @@ def test_only_what_falls_into_the_time_counts() -> None:
     assert len(evidence.account(signs, 19.5, 30.0).overlaps) == 1
 
 
+def test_a_run_begins_with_its_first_sign() -> None:
+    signs = [Sign(START, "a-2", 0, 12.0, 1.0), *working("a-1", 10.0, 11.0), *working("a-2", 15.0, 16.0)]
+    assert evidence.beginnings(signs) == {"a-1": 10.0, "a-2": 12.0}
+    assert evidence.beginnings(signs[::-1]) == {"a-1": 10.0, "a-2": 12.0}
+
+
 def test_a_clock_that_was_set_is_told() -> None:
     signs = evidence.parse(line(BEAT, "a-1", 0, 100.0, 7.0) + line(BEAT, "a-1", 1, 99.0, 7.02))
     ((run, step),) = evidence.clock_steps(signs)
@@ -153,4 +208,18 @@ def test_files_that_were_kept_are_told_line_by_line() -> None:
         "00:00:09.500    10.500 s  node-b  b-1",
         "00:00:09.500 two worked, a-1 and b-1 for 0.500 s",
         "2 runs, 1 times two, 0.000 s at most with none",
+    ]
+
+
+def test_files_that_were_kept_say_what_was_held(tmp_path: Path) -> None:
+    held = [Pause("node-a", 5.0, 8.0, "17"), Pause("node-b", 1.5, 2.25)]
+    assert evidence.parse_pauses(evidence.write_pauses(held)) == held
+    beats = [line(BEAT, "node-a-17-1", 1, at) for at in (4.9, 5.0, 8.0, 8.1)]
+    (tmp_path / "node-a.evidence").write_text("".join(beats), encoding="ascii")
+    (tmp_path / "held.pauses").write_text(evidence.write_pauses(held[:1]), encoding="ascii")
+    assert evidence.tell_files(sorted(tmp_path.iterdir())) == [
+        "00:00:04.900     0.100 s  node-a  node-a-17-1",
+        "00:00:08.000     0.100 s  node-a  node-a-17-1",
+        "00:00:05.000     3.000 s  node-a  held 17",
+        "1 runs, 0 times two, 3.000 s at most with none",
     ]

@@ -16,8 +16,8 @@ def happened(name: str, began: float = 100.0, healed: float = 110.0) -> Happened
     return Happened(step, "node-a", began, healed, healed + 5)
 
 
-def overlap(start: float, end: float) -> Overlap:
-    return Overlap(start, end, ("node-a-1", "node-b-2"), ("node-a", "node-b"))
+def overlap(start: float, end: float, nodes: tuple[str, str] = ("node-a", "node-b")) -> Overlap:
+    return Overlap(start, end, ("node-a-1", "node-b-2"), nodes)
 
 
 @pytest.mark.parametrize("arbiter", fault_sequence.ARBITERS)
@@ -54,20 +54,72 @@ def test_only_with_a_witness_it_is_restarted() -> None:
     [
         ("peer", "vrrp_block", (105.0, 105.0), False),
         ("peer", "jvm_kill", (105.0, 106.0), False),
-        ("peer", "partition", (105.0, 110.0 + HEALED_LIMIT), True),
-        ("peer", "isolation", (105.0, 110.0 + HEALED_LIMIT), True),
-        ("peer", "partition", (105.0, 110.1 + HEALED_LIMIT), False),
+        ("peer", "partition", (107.0, 110.0 + HEALED_LIMIT), True),
+        ("peer", "isolation", (107.0, 110.0 + HEALED_LIMIT), True),
+        ("peer", "partition", (111.0, 112.0), True),
+        ("peer", "partition", (107.0, 110.1 + HEALED_LIMIT), False),
+        # Sooner than a peer may be given up.
+        ("peer", "partition", (106.9, 108.0), False),
+        ("peer", "isolation", (101.0, 101.1), False),
         ("peer", "node_freeze", (110.0, 110.0 + RESUMED_LIMIT), True),
         ("peer", "node_freeze", (110.0, 110.1 + RESUMED_LIMIT), False),
         ("witness", "partition", (105.0, 105.0), False),
         ("witness", "isolation", (105.0, 105.1), False),
         ("witness", "node_freeze", (110.0, 110.0 + RESUMED_LIMIT), True),
         ("witness", "node_freeze", (110.0, 110.1 + RESUMED_LIMIT), False),
+        # The moment in which it went on, and neither before nor after that.
+        ("witness", "node_freeze", (109.5, 109.9), True),
+        ("witness", "node_freeze", (105.0, 105.1), False),
+        ("witness", "node_freeze", (112.0, 112.1), False),
         ("none", "vrrp_block", (105.0, 150.0), True),
+        ("none", "node_freeze", (110.0, 111.0), True),
     ],
 )
 def test_what_an_arbiter_allows(arbiter: str, fault: str, times: tuple[float, float], allowed: bool) -> None:
-    assert (fault_sequence.judge([overlap(*times)], [happened(fault)], arbiter) == []) is allowed
+    problems = fault_sequence.judge([overlap(*times)], [happened(fault)], arbiter, peer_timeout=7.0)
+    assert (problems == []) is allowed
+
+
+def test_many_moments_after_one_freeze_count_together() -> None:
+    moments = [overlap(109.9 + number / 5, 110.05 + number / 5) for number in range(4)]
+    assert fault_sequence.judge(moments[:3], [happened("node_freeze")], "witness") == []
+    assert fault_sequence.judge(moments, [happened("node_freeze")], "witness") == [
+        "two worked for 0.600 s in all: fault 3, node_freeze: longer than the 0.5 s that a frozen node needs to find "
+        "it out"
+    ]
+
+
+@pytest.mark.parametrize("arbiter", fault_sequence.ARBITERS)
+@pytest.mark.parametrize("fault", ["partition", "node_freeze"])
+def test_two_on_one_node_are_never_excused(arbiter: str, fault: str) -> None:
+    twice = overlap(110.0, 110.1, ("node-b", "node-b"))
+    (problem,) = fault_sequence.judge([twice], [happened(fault)], arbiter, peer_timeout=7.0)
+    assert problem.endswith("fault 3, two at a time on node-b, which needs no arbiter")
+
+
+def test_what_was_not_inflicted_excuses_nothing() -> None:
+    missed = Happened(Step(3, BY_NAME["partition"], ACTIVE, 10.0), "node-a", 100.0, 110.0, 115.0, "nft: no such table")
+    (problem,) = fault_sequence.judge([overlap(108.0, 109.0)], [missed], "peer", peer_timeout=7.0)
+    assert problem.endswith("fault 3, partition: excuses nothing (nft: no such table)")
+
+
+@pytest.mark.parametrize(
+    ("count", "skipped", "missed", "said"),
+    [
+        (50, 10, 0, []),
+        (50, 11, 0, ["11 of 50 faults were not inflicted"]),
+        (50, 8, 3, ["11 of 50 faults were not inflicted"]),
+        (50, 0, 3, []),
+        (50, 0, 4, ["4 faults took no hold"]),
+        (12, 0, 4, ["4 of 12 faults were not inflicted", "4 faults took no hold"]),
+        (5, 1, 0, []),
+        (0, 0, 0, []),
+    ],
+)
+def test_a_sequence_of_which_too_little_took_place(count: int, skipped: int, missed: int, said: list[str]) -> None:
+    problems = fault_sequence.too_little(count, skipped, missed)
+    assert len(problems) == len(said)
+    assert all(problem.startswith(begin) for problem, begin in zip(problems, said, strict=True))
 
 
 def test_an_objection_names_the_fault_the_runs_and_the_time() -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 import typing as t
@@ -49,9 +50,19 @@ class Clock:
 class Pair(standby.Pair):
     """node-a works all the time; node-b as well while a fault of that name lasts."""
 
-    def __init__(self, clock: Clock, overlap_in: str = "", impossible: str = "", stays_broken: str = "") -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        overlap_in: str = "",
+        impossible: t.Container[str] = (),
+        stays_broken: str = "",
+        unbroken: t.Container[str] = (),
+        unreadable: str = "",
+        every: float = 0.05,
+    ) -> None:
         super().__init__(t.cast("t.Any", type("Lab", (), {"name": "lab"})()))
         self._clock, self._overlap_in, self._impossible, self._stays = clock, overlap_in, impossible, stays_broken
+        self._unbroken, self._unreadable, self._every = unbroken, unreadable, every
         self._beside: list[tuple[float, float]] = []
         self._current = ""
         self.healings = self.resolutions = 0
@@ -60,14 +71,22 @@ class Pair(standby.Pair):
     def inflict(self, step: fault_sequence.Step, node: str) -> None:
         assert node in standby.NODES
         self._current = step.fault.name
-        if step.fault.name == self._impossible:
-            raise standby.NotPossibleError("no such module")
-        self.begun.append(step.fault.name)
         if step.fault.name == self._overlap_in:
             self._beside.append((self._clock.now, self._clock.now + 0.4))
+        if step.fault.name in self._impossible:
+            raise standby.NotPossibleError("no such module")
+        self.begun.append(step.fault.name)
 
-    def heal(self) -> None:
+    def expect_inflicted(self, step: fault_sequence.Step, node: str) -> None:
+        if step.fault.name in self._unbroken:
+            raise standby.NotInflictedError(f"the VIP did not move to {node}")
+
+    def heal(self) -> float:
         self.healings += 1
+        undone = self._clock.now
+        # What has to be started again takes its time.
+        self._clock.sleep(10.0)
+        return undone
 
     def resolve(self) -> None:
         self.resolutions += 1
@@ -78,9 +97,12 @@ class Pair(standby.Pair):
         self._clock.sleep(2.0)
         return "node-a", self._clock.now - 1.0, []
 
-    def signs(self) -> dict[str, list[Sign]]:
+    def signs(self, *, check: bool = False) -> dict[str, list[Sign]]:
+        if check and self._unreadable:
+            raise standby.LabError(f"docker exec {self._unreadable}: no such file")
+
         def beats(run: str, begin: float, end: float) -> list[Sign]:
-            times = [begin + number * 0.1 for number in range(int((end - begin) * 10) + 1)]
+            times = [begin + number * self._every for number in range(int((end - begin) / self._every) + 1)]
             return [Sign(BEAT, run, number, at, at) for number, at in enumerate(times)]
 
         beside = [sign for begin, end in self._beside for sign in beats("node-b-2", begin, end)]
@@ -93,8 +115,9 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> t.Callable[..., tupl
     for name in ("time", "sleep"):
         monkeypatch.setattr(FAULTS.time, name, getattr(clock, name))
     monkeypatch.setattr(FAULTS, "ROOT", tmp_path)
+    monkeypatch.setattr(FAULTS, "settings", lambda _node: {"arbiter": {"kind": "peer", "timeout": 7}})
 
-    def runs(count: int, arbiter: str, **broken: str) -> tuple[int, Pair]:
+    def runs(count: int, arbiter: str, **broken: t.Any) -> tuple[int, Pair]:
         pair = Pair(clock, **broken)
         monkeypatch.setattr(FAULTS, "PAIR", pair)
         return FAULTS.random_faults(count, 3, arbiter), pair
@@ -111,7 +134,7 @@ def test_all_is_well(run: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert pair.begun == [step.fault.name for step in fault_sequence.sequence(3, 19, "witness")]
     # Each is undone.
     assert (pair.healings, pair.resolutions) == (19, 1)
-    assert said[-1].startswith("19 faults, 0 skipped, ")
+    assert said[-1].startswith("19 faults, 0 skipped, 0 not inflicted, ")
     assert said[-1].endswith("seed 3, arbiter witness (as promised)")
 
 
@@ -133,13 +156,81 @@ def test_what_nothing_promises_is_told_and_no_failure(run: t.Any, capsys: pytest
 
 
 def test_what_a_machine_cannot_do_is_skipped_and_said(run: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
-    code, pair = run(17, "peer", impossible="slow_network")
+    code, pair = run(17, "peer", impossible=["slow_network"])
     said = capsys.readouterr().out
     assert code == 0
     assert "slow_network: skipped: this machine cannot: no such module" in said
-    assert "16 faults, 1 skipped" in said
+    assert "16 faults, 1 skipped, 0 not inflicted" in said
     # It may have done a half of it.
     assert pair.healings == 17
+
+
+def test_a_machine_that_cannot_do_much_proves_too_little(run: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _pair = run(17, "peer", impossible=["slow_network", "lossy_network", "partition", "isolation"])
+    said = capsys.readouterr().out
+    assert code == 1
+    assert "FAILED 4 of 17 faults were not inflicted, more than a fifth: too little is proved" in said
+
+
+def test_a_fault_that_took_no_hold_is_told_and_counts_as_none(run: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _pair = run(17, "peer", unbroken=["switchover"])
+    said = capsys.readouterr().out
+    assert code == 0
+    assert "switchover: not inflicted: the VIP did not move to node-b" in said
+    assert "16 faults, 0 skipped, 1 not inflicted" in said
+
+
+def test_two_that_work_after_a_half_of_a_fault_are_told_with_it(run: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
+    order = [step.fault.name for step in fault_sequence.sequence(3, 17, "peer")]
+    half = order[order.index("partition") + 1]
+    code, _pair = run(17, "peer", overlap_in=half, impossible=[half])
+    assert code == 1
+    said = capsys.readouterr().out
+    # And not with the one before it, which may excuse it.
+    assert f"fault {order.index(half) + 1}, {half}: excuses nothing (skipped: this machine cannot: no such" in said
+
+
+def test_two_that_work_before_a_peer_may_be_given_up_are_told(run: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _pair = run(17, "peer", overlap_in="partition")
+    assert code == 1
+    assert "partition: after 0.0 s, and a peer is given up after 7 s" in capsys.readouterr().out
+
+
+def test_evidence_that_is_too_thin_is_a_failure(run: t.Any, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, _pair = run(3, "peer", every=0.25)
+    assert code == 1
+    assert "FAILED evidence too thin: node-a-1 wrote every 0.25 s" in capsys.readouterr().out
+    assert (tmp_path / "build/exclusive/held.pauses").exists()
+
+
+def test_evidence_that_cannot_be_read_is_a_failure(run: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _pair = run(3, "peer", unreadable="node-b")
+    assert code == 1
+    assert "FAILED the evidence cannot be read: docker exec node-b: no such file" in capsys.readouterr().out
+
+
+def test_two_that_work_long_after_a_freeze_are_told_also_while_something_is_started_again(
+    run: t.Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    healed = Pair.heal
+
+    def works_beside(pair: t.Any) -> float:
+        undone = healed(pair)
+        if pair._current == "node_freeze":
+            pair._beside.append((undone + 9.8, undone + 9.9))
+        return undone
+
+    monkeypatch.setattr(Pair, "heal", works_beside)
+    code, _pair = run(19, "witness")
+    assert code == 1
+    assert "node_freeze: 9.9 s after the node went on" in capsys.readouterr().out
+
+
+def test_how_long_a_peer_may_be_silent_is_what_was_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"node-a": 9, "node-b": 8.5}
+    monkeypatch.setattr(FAULTS, "settings", lambda node: {"arbiter": {"kind": "peer", "timeout": told[node]}})
+    assert FAULTS.peer_timeout("peer") == 8.5
+    assert FAULTS.peer_timeout("witness") == 0.0
 
 
 def test_a_pair_that_does_not_recover_ends_the_run(run: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,6 +256,34 @@ def test_what_the_program_wrote_down_of_its_files() -> None:
         "run 1 1700000000500000000 rates.csv 12\nrun 1 x rates.csv 12\nrun 2 1700000001000000000 rates.csv 12\nrun 3 17"
     )
     assert [at for _line, at in FAULTS.written(text)] == [1700000000.5, 1700000001.0]
+
+
+def said(at: float, message: object) -> str:
+    """A line of journalctl --output=json."""
+    return json.dumps({"__REALTIME_TIMESTAMP": str(round(at * 1e6)), "MESSAGE": message}) + "\n"
+
+
+def test_a_run_that_begins_before_the_arbiter_agreed_is_named() -> None:
+    journal = (
+        said(90.0, f"fetcher: starting: {FAULTS.AGREED}")
+        + said(101.0, "fetcher: waiting: the peer was not asked yet")
+        # What is no text.
+        + said(101.5, [102, 111])
+        + said(105.0, f"other: starting: {FAULTS.AGREED}")
+        + said(110.0, f"fetcher: starting: {FAULTS.AGREED}")
+    )
+    agreed = FAULTS.agreements(journal)
+    assert agreed == [90.0, 110.0]
+    begun = {"before": 91.0, "early": 104.0, "due": 110.2}
+    assert FAULTS.not_agreed(begun, agreed, 100.0) == ["early"]
+    # Nobody agreed since then.
+    assert FAULTS.not_agreed(begun, agreed[:1], 100.0) == ["due", "early"]
+    assert FAULTS.not_agreed({"before": 91.0}, [], 100.0) == []
+
+
+def test_what_an_agent_says_at_a_start_is_what_is_looked_for() -> None:
+    source = PROGRAM.parents[2] / "plugins/module_utils/_node/active_core.py"
+    assert f'Decision(START, STARTING, "{FAULTS.AGREED}")' in source.read_text(encoding="utf-8")
 
 
 UNIT = """[Unit]
@@ -194,7 +313,7 @@ def test_a_plain_unit_runs_the_same_beside_the_service() -> None:
         FAULTS.plain_unit(UNIT.replace("--port", "--door"), "/var/lib/lab-plain")
 
 
-@pytest.mark.parametrize("script", [standby.LOOK, standby.HEAL])
+@pytest.mark.parametrize("script", [standby.LOOK, standby.UNDO, standby.RESTORE, standby.SIGNAL])
 def test_a_shell_understands_what_hosts_are_told(script: str) -> None:
     assert subprocess.run(["sh", "-n"], input=script, text=True, check=False).returncode == 0
 
