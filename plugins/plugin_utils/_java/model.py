@@ -192,7 +192,7 @@ def _agent(
     def third() -> Witness | None:
         if not witness:
             # Both nodes have to give the pair the same name, and no other pair may have it.
-            name = "/".join(sorted((pair.node, pair.peer))) if pair else str(given.get("pair_name") or "")
+            name = "/".join(sorted((pair.node, pair.peer))) if pair else ""
             if not name:
                 reader.refuse(
                     f"{PREFIX}members", "is missing, and the witness has to know the pair", "give the two nodes"
