@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.active_settings import (
     KINDS,
+    longest_stop,
     shortest_lease,
     shortest_timeout,
 )
@@ -25,6 +26,7 @@ KEYS = {
 }
 USUAL_LEASE = 15.0
 LEAST_SECRET = 16
+LONGEST_LEASE = 300.0
 
 ARBITER_CURE = "give one such as {kind: peer}, {kind: witness}, {kind: command, command: [...]} or {kind: none}"
 COMMAND_CURE = "give a command that ends with 0 once the other node is off, such as [/usr/local/sbin/fence-peer]"
@@ -101,13 +103,20 @@ def read_arbiter(
     least_timeout = shortest_timeout(watchdog, blind, stop_timeout)
     # Only a witness ends a service with its loan; to the other node a lease is only a promise not to start.
     low = least_lease if name == "witness" else 3.0
+    if low > LONGEST_LEASE:
+        reader.refuse(
+            f"{place.rpartition('.')[0]}.stop_timeout",
+            f"{stop_timeout:g} is longer than a loan of a witness, {LONGEST_LEASE:g} seconds at the most, leaves to stop",
+            f"give at most {longest_stop(watchdog):g}, or another arbiter",
+        )
+        return None
     found: dict[str, t.Any] = {
         "kind": name,
         "lease": reader.seconds(
             f"{place}.lease",
-            entry.get("lease", max(USUAL_LEASE, least_lease)),
+            entry.get("lease", min(LONGEST_LEASE, max(USUAL_LEASE, least_lease))),
             low,
-            300,
+            LONGEST_LEASE,
             f"give at least {low:g}, so that there is time to stop, or a shorter stop_timeout",
         ),
     }

@@ -330,6 +330,8 @@ def test_a_service_on_both_nodes_has_nothing_to_arbitrate() -> None:
     model = build({"mode": "active_active"}, seen={"instances": {}}, members={}, secret="")
     assert model.agent is None
     assert model.services[0].ready.url == "http://127.0.0.1:8081/health"
+    on_tcp = build({"mode": "active_active", "ready": {"tcp": "[::1]:8081"}}, seen={"instances": {}})
+    assert on_tcp.services[0].ready.url == "tcp://[::1]:8081"
     assert refusals({"mode": "active_active", "confirm": 2}, seen={"instances": {}}) == [
         f"{PLACE}.confirm: is for a service that runs on one node only; leave it out"
     ]
@@ -376,6 +378,20 @@ def test_a_witness_has_to_be_somewhere() -> None:
         f"{PLACE}.arbiter.lease: 10 is not in 21..300 seconds; give at least 21, so that there is time to stop, or a "
         "shorter stop_timeout"
     ]
+
+
+def test_a_stop_may_take_as_long_as_somebody_can_be_asked_to_wait() -> None:
+    assert refusals(
+        {"stop_timeout": 197, "arbiter": {"kind": "witness"}}, witness_address="198.51.100.20", witness_secret=SECRET
+    ) == [
+        f"{PLACE}.stop_timeout: 197 is longer than a loan of a witness, 300 seconds at the most, leaves to stop; give "
+        "at most 196, or another arbiter"
+    ]
+    for kind in ({"kind": "peer"}, {"kind": "command", "command": ["/usr/local/sbin/fence"]}):
+        model = build({"stop_timeout": 300, "arbiter": kind})
+        assert model.agent is not None
+        assert model.agent["services"]["fetcher"]["arbiter"]["lease"] == 300
+        active_settings.read_settings(json.dumps(model.agent), json.dumps({"channel": SECRET}))
 
 
 def test_an_archive_of_classes_is_made_as_the_program_runs() -> None:
