@@ -50,6 +50,9 @@ options:
   followers:
     description: By service, the units that another role binds to it.
     type: dict
+  witness_lease:
+    description: For how many seconds the witness lends at the most, where it is known.
+    type: float
 """
 
 EXAMPLES = r"""
@@ -122,6 +125,7 @@ def java_service_model(
     vrrp_instances: t.Any = None,
     made: t.Any = (),
     followers: t.Any = None,
+    witness_lease: t.Any = None,
 ) -> dict[str, t.Any]:
     """See DOCUMENTATION."""
     try:
@@ -136,6 +140,7 @@ def java_service_model(
             instances=vrrp_instances if isinstance(vrrp_instances, Mapping) else None,
             made=made or (),
             followers=followers or None,
+            witness_lease=witness_lease,
         ).to_dict()
     except InputError as exc:
         raise AnsibleFilterError(f"duplex.ha_pair.java_service_model refuses this input:\n{exc}") from exc

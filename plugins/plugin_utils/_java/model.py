@@ -77,12 +77,14 @@ def build_services(
     instances: Mapping[str, t.Any] | None = None,
     made: t.Sequence[str] = (),
     followers: Mapping[str, t.Sequence[str]] | None = None,
+    witness_lease: object = None,
 ) -> Model:
     """The complete model; raises InputError with every problem that was found.
 
     `given` holds the role's variables without their prefix. `survey` is what the module java_survey found on the node,
     `units` what systemd says of the units that are named, `jars` what the controller knows of its files; without them,
-    nothing is refused for their sake. `made` and `followers`: see Known.
+    nothing is refused for their sake. `made` and `followers`: see Known. `witness_lease`: for how many
+    seconds the witness lends at the most, where its host says so; what is wrong with it is refused there.
     """
     reader = Reader()
     seen = survey or {}
@@ -105,7 +107,7 @@ def build_services(
     )
     _check_accounts(reader, services)
     pair = _pair(reader, given, node)
-    agent, secrets = _agent(reader, given, node, services, pair)
+    agent, secrets = _agent(reader, given, node, services, pair, _seconds(witness_lease))
     reader.finish()
     return Model(node=node, java=java, services=services, agent=agent, secrets=secrets, pair=pair)
 
@@ -166,6 +168,13 @@ def _check_accounts(reader: Reader, services: t.Sequence[Service]) -> None:
             )
 
 
+def _seconds(given: object) -> float | None:
+    try:
+        return float(given) if isinstance(given, (int, float, str)) else None
+    except ValueError:
+        return None
+
+
 def _pair(reader: Reader, given: Mapping[str, t.Any], node: str) -> Pair | None:
     members = given.get("members")
     if members in (None, {}, ""):
@@ -179,7 +188,12 @@ def _pair(reader: Reader, given: Mapping[str, t.Any], node: str) -> Pair | None:
 
 
 def _agent(
-    reader: Reader, given: Mapping[str, t.Any], node: str, services: t.Sequence[Service], pair: Pair | None
+    reader: Reader,
+    given: Mapping[str, t.Any],
+    node: str,
+    services: t.Sequence[Service],
+    pair: Pair | None,
+    lent: float | None,
 ) -> tuple[dict[str, t.Any] | None, tuple[str, ...]]:
     watchdog = reader.seconds(
         f"{PREFIX}watchdog", given.get("watchdog", 3), 1, 60, "give seconds after which systemd ends a hung agent"
@@ -197,7 +211,7 @@ def _agent(
                 reader.refuse(
                     f"{PREFIX}members", "is missing, and the witness has to know the pair", "give the two nodes"
                 )
-            witness.append(read_witness(reader, PREFIX, given, name))
+            witness.append(read_witness(reader, PREFIX, given, name, lent))
         return witness[0]
 
     entries, kinds = {}, set()

@@ -394,6 +394,20 @@ def test_a_stop_may_take_as_long_as_somebody_can_be_asked_to_wait() -> None:
         active_settings.read_settings(json.dumps(model.agent), json.dumps({"channel": SECRET}))
 
 
+def test_a_witness_lends_for_as_long_as_it_is_asked_to() -> None:
+    given = {"witness_address": "198.51.100.20", "witness_secret": SECRET}
+    what = f"{PLACE}.arbiter.lease: is 30, and the witness 198.51.100.20 lends for"
+    service = {"arbiter": {"kind": "witness", "lease": 30}}
+    assert refusals(service, seen={"witness_lease": "25"}, **given) == [
+        f"{what} 25 seconds at the most; give active_witness_lease: 30 or more there, or at most 25 here"
+    ]
+    assert refusals(service, seen={"witness_lease": 20}, **given) == [
+        f"{what} 20 seconds at the most; give active_witness_lease: 30 or more there, or a shorter stop_timeout here"
+    ]
+    for known in (30, 60.0, "", None, "much"):
+        assert build(service, seen={"witness_lease": known}, **given).agent
+
+
 def test_an_archive_of_classes_is_made_as_the_program_runs() -> None:
     jar = {"/srv/releases/fetcher.jar": {"exists": True, "sha256": DIGEST}}
     sharing = {"arguments": ["--version"], "timeout": 30}
