@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader, kind, nearest, shown
-from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.values import words
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.values import boolean, words
 
 from .archives import JAR, read_archive
 from .java import OPTION, Java, read_heap, read_options
@@ -168,6 +168,7 @@ def read_services(
             reader.keys(here, value, KEYS)
             found.append(_service(reader, here, key, value, java, known, directory))
     _check_apart(reader, place, found)
+    _check_tracked(reader, place, given, known)
     return tuple(found)
 
 
@@ -510,6 +511,23 @@ def _tracked(options: object, name: str) -> Mapping[str, t.Any]:
     services = options.get("services") if isinstance(options, Mapping) else None
     found = services.get(name) if isinstance(services, Mapping) else None
     return found if isinstance(found, Mapping) else {}
+
+
+def _check_tracked(reader: Reader, place: str, given: object, known: Known) -> None:
+    """An instance whose service nobody starts has no owner on any node."""
+    names = [str(name) for name in given] if isinstance(given, Mapping) else []
+    for instance, options in (known.instances or {}).items():
+        services = options.get("services") if isinstance(options, Mapping) else None
+        for name in services if isinstance(services, Mapping) else ():
+            lazy = boolean("", _tracked(options, name).get("active_standby", False), Reader())
+            if lazy and str(name) not in names:
+                close = nearest(str(name), names)
+                reader.refuse(
+                    f"keepalived_instances.{instance}.services.{name}",
+                    f"is active_standby, and {place} has no {name}, so nobody would start it and no node would have "
+                    "the VIP",
+                    f"did you mean {close!r}?" if close else f"add {name} to {place}, or leave active_standby out",
+                )
 
 
 def _companions(reader: Reader, place: str, name: str, given: object, known: Known) -> tuple[str, ...]:

@@ -326,6 +326,20 @@ def test_keepalived_has_to_know_the_service() -> None:
     ]
 
 
+def test_what_keepalived_waits_for_is_started_by_somebody() -> None:
+    other = {"fetch": {"services": {"fetcher": {"active_standby": True}, "report": {"active_standby": "yes"}}}}
+    what = "so nobody would start it and no node would have the VIP"
+    assert refusals(seen={"instances": other}) == [
+        "keepalived_instances.fetch.services.report: is active_standby, and java_service_services has no report, "
+        f"{what}; add report to java_service_services, or leave active_standby out"
+    ]
+    other["fetch"]["services"] = {"fetcher": {"active_standby": True}, "fetchre": {"active_standby": True}}
+    assert refusals(seen={"instances": other})[0].endswith(f"{what}; did you mean 'fetcher'?")
+    for nobody in ([], {"nginx": {}, "report": {"active_standby": False}, "fetcher": {"active_standby": True}}):
+        instances = {**INSTANCES, "other": {"services": nobody}}
+        assert build({"instance": "fetch"}, seen={"instances": instances}).services
+
+
 def test_a_service_on_both_nodes_has_nothing_to_arbitrate() -> None:
     model = build({"mode": "active_active"}, seen={"instances": {}}, members={}, secret="")
     assert model.agent is None
