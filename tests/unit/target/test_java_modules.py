@@ -27,10 +27,13 @@ needs_root = unittest.skipUnless(os.getuid() == 0, "needs root, as the role has 
 # Stands for a Java: writes where it is told to, as the JVM does at its end.
 JAVA = """#!/bin/sh
 for word; do case "$word" in
-  -XX:ArchiveClassesAtExit=*) echo archive of "$@" >"${word#*=}" ;;
+  -XX:ArchiveClassesAtExit=*) made=${word#*=}; echo archive of "$@" >"$made" ;;
   --fail) echo it does not work >&2; exit 3 ;;
   --hang) exec sleep 60 ;;
   --nothing) exec true ;;
+  --link) rm -f "$made"; ln -s /etc/passwd "$made" ;;
+  --hard) ln "$made" "$made.too" ;;
+  --pipe) rm -f "$made"; mkfifo "$made" ;;
 esac; done
 """
 
@@ -89,6 +92,18 @@ class JarTest(InDirectory):
         self.assertEqual(back["path"], second["path"])
         self.assertEqual(self.bring("four")["removed"], [os.path.basename(os.path.dirname(third["path"]))])
 
+    def test_what_the_unit_names_stays(self):
+        # Two runs broke off before they wrote the unit.
+        first = self.bring("one")
+        unit = self.write("fetcher.service", "ExecStart=/usr/bin/java -jar %s\n" % first["path"])
+        second = self.bring("two", unit=unit)
+        third = self.bring("three", unit=unit)
+        self.assertEqual(third["removed"], [os.path.basename(os.path.dirname(second["path"]))])
+        self.assertTrue(os.path.exists(first["path"]))
+        self.assertFalse(self.bring("three", there=False, unit=unit)["changed"])
+        self.write("fetcher.service", "ExecStart=/usr/bin/java -jar %s\n" % third["path"])
+        self.assertEqual(self.bring("four", unit=unit)["removed"], [first["releases"][0]])
+
     def test_another_jar_than_was_meant_is_refused(self):
         digest = hashlib.sha256(b"meant").hexdigest()
         done = self.bring("other", checksum=digest, release=digest[:16])
@@ -145,6 +160,15 @@ class ClassArchiveTest(InDirectory):
         command = [self.java, "--nothing", "-XX:ArchiveClassesAtExit=%s"]
         self.assertIn("made no archive", self.make(command=command)["msg"])
         self.assertIn("has no %s for the place", self.make(command=[self.java])["msg"])
+
+    def test_root_copies_nothing_that_is_not_the_accounts_own(self):
+        before = set(os.listdir(tempfile.gettempdir()))
+        self.assertIn("cannot be read", self.make("--link")["msg"])
+        for way in ("--hard", "--pipe"):
+            self.assertIn("which the program made, is no file of its own", self.make(way)["msg"])
+        self.assertFalse(os.path.exists(self.path("x.jsa")))
+        left = set(os.listdir(tempfile.gettempdir())) - before
+        self.assertEqual([name for name in left if name.startswith("ha-pair-classes.")], [])
 
     def test_check_mode_makes_none(self):
         done = self.make("--version", _ansible_check_mode=True)
