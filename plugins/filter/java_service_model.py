@@ -85,6 +85,10 @@ _value:
       description: For which services M(duplex.ha_pair.java_survey) is to look, as that takes them.
       type: list
       elements: dict
+    reads:
+      description: What each unit reads when it starts, C(name) and C(files), as M(duplex.ha_pair.java_survey) takes them.
+      type: list
+      elements: dict
     agent:
       description: The settings of the program that starts and stops; none where no service is active_standby.
       type: dict

@@ -22,6 +22,10 @@ from .services import ACTIVE_STANDBY, Known, Service, read_services
 PREFIX = "java_service_"
 DIRECTORY = "/var/lib/ha-pair/java"
 STATE_DIRECTORY = "/run/keepalived/ha-pair"
+UNITS = "/etc/systemd/system"
+ENVIRONMENTS = "/etc/ha-pair/java"
+AGENT = "ha-pair-active.service"
+AGENT_FILES = ("/etc/keepalived/ha-pair-active.json", "/etc/keepalived/ha-pair-active.secrets.json")
 # How long VRRP may say nothing until a service stops (s).
 BLIND = 2.0
 USUAL_ARBITER = {"kind": "peer"}
@@ -63,6 +67,13 @@ class Model:
             }
             for service in self.services
         ]
+        plain["reads"] = [
+            {
+                "name": f"{service.name}.service",
+                "files": [f"{UNITS}/{service.name}.service", f"{ENVIRONMENTS}/{service.name}.env"],
+            }
+            for service in self.services
+        ] + [{"name": AGENT, "files": [f"{UNITS}/{AGENT}", *AGENT_FILES]}]
         return plain
 
 

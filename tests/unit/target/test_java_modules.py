@@ -189,3 +189,55 @@ class SurveyTest(InDirectory):
         self.assertEqual(found["uids"], {str(os.getuid()): USER})
         self.assertEqual(found["paths"]["one"], {self.directory: "writable", self.path("none"): "missing"})
         self.assertEqual(found["releases"], {"one": ["a" * 16], "two": []})
+        self.assertEqual(found["groups"], {USER: GROUP, "no-such-account": None})
+        self.assertEqual(found["named_groups"]["no-such-account"], None)
+
+    def test_tells_whose_directories_are_and_what_binds_units(self):
+        os.makedirs(self.path("report.timer.d"))
+        os.makedirs(self.path("one.service.d"))
+        bound = self.write("report.timer.d/ha-pair-one.conf", "")
+        self.write("report.timer.d/ha-pair-other.conf", "")
+        tracked = self.write("one.service.d/ha-pair.conf", "")
+        services = [
+            {"name": "one", "user": USER, "uid": os.getgid(), "own": [self.directory, self.path("none")]},
+            {"name": "two", "user": USER, "uid": 54321},
+        ]
+        found = self.run_named("java_survey", {"services": services, "systemd_directory": self.directory})["survey"]
+        self.assertEqual(found["owners"], {"one": {self.directory: USER}, "two": {}})
+        self.assertEqual(found["drop_ins"], {"one": [bound, tracked], "two": []})
+        self.assertEqual(found["gids"], {str(os.getgid()): GROUP})
+
+    def stale(self, started, active="active", reload="no"):
+        """Which of the units are stale, by what systemctl says; the file of one was written in 2026-11-22 09:53:18."""
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
+        program = os.path.join(directory, "systemctl")
+        with io.open(program, "w", encoding="utf-8") as target:
+            target.write(
+                u"#!/bin/sh\n[ $TZ = UTC ] && printf 'ActiveState=%s\\nExecMainStartTimestamp=%s\\n"
+                u"NeedDaemonReload=%s\\n'\n" % (active, started, reload)
+            )
+        os.chmod(program, 0o755)
+        old, new = self.write("old", u""), self.write("new", u"")
+        os.utime(old, (0, 1795341120))
+        os.utime(new, (0, 1795341198.9))
+        units = [
+            {"name": "one.service", "files": [new, old]},
+            {"name": "two.service", "files": [old, self.path("none")]},
+        ]
+        path = os.environ["PATH"]
+        os.environ["PATH"] = directory + os.pathsep + path
+        try:
+            return self.run_named("java_survey", {"units": units})["survey"]["stale"]
+        finally:
+            os.environ["PATH"] = path
+
+    def test_tells_what_started_before_it_was_written(self):
+        self.assertEqual(self.stale("Sun 2026-11-22 09:53:17 UTC"), ["one.service"])
+        # After the restart nothing is left to do, also when it was within the second of the writing.
+        for later in ("Sun 2026-11-22 09:53:18 UTC", "Sun 2026-11-22 10:00:00 UTC"):
+            self.assertEqual(self.stale(later), [])
+        self.assertEqual(self.stale("Sun 2026-11-22 10:00:00 UTC", reload="yes"), ["one.service", "two.service"])
+        # What does not run has nothing to start anew.
+        self.assertEqual(self.stale("Sun 2026-11-22 09:53:17 UTC", active="inactive", reload="yes"), [])
+        self.assertEqual(self.stale(""), [])
