@@ -111,6 +111,7 @@ def build_services(
         releases=seen.get("releases", {}),
         instances=instances,
         made=tuple(made),
+        drop_ins=seen.get("drop_ins") or {},
         followers={name: tuple(entries) for name, entries in (followers or {}).items()},
     )
     services = read_services(

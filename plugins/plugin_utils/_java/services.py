@@ -134,7 +134,8 @@ class Known:
     """What is known of the node and the controller; what is None was not looked at.
 
     `accounts`: {name: uid or None}, `uids`: {uid: name}, `paths`: {service: {path: word}}, `units`: {name: {...}},
-    `made`: directories that other roles of the same run make, `followers`: units that another role binds to a service.
+    `made`: directories that other roles of the same run make, `followers`: units that another role binds to a service,
+    `drop_ins`: {service: files of ours in directories of units}.
     """
 
     files: Mapping[str, Mapping[str, t.Any]]
@@ -147,6 +148,7 @@ class Known:
     instances: Mapping[str, t.Any] | None
     made: tuple[str, ...]
     followers: Mapping[str, tuple[str, ...]]
+    drop_ins: Mapping[str, t.Sequence[str]]
 
 
 def read_services(
@@ -186,6 +188,7 @@ def _service(
         for key in STANDBY_KEYS:
             if entry.get(key) is not None:
                 reader.refuse(f"{place}.{key}", "is for a service that runs on one node only", "leave it out")
+    _check_mode(reader, f"{place}.mode", name, str(mode), known)
     jar = _jar(reader, place, name, entry, known, directory)
     sharing = _sharing(reader, f"{place}.class_data_sharing", entry, jar, java)
     memory_max = _memory(reader, f"{place}.memory_max", entry.get("memory_max"), known.memory)
@@ -237,6 +240,32 @@ def _service(
         companions=_companions(reader, f"{place}.companions", name, entry.get("companions"), known),
         environment=_environment(reader, f"{place}.environment", entry.get("environment")),
     )
+
+
+def _check_mode(reader: Reader, place: str, name: str, mode: str, known: Known) -> None:
+    """What is left of the other mode: two would start and stop the service, each by its own rules."""
+    units = known.units or {}
+    target, tracking = f"ha-pair-{name}.target", f"ha-pair-track-{name}.service"
+    drop_in = f"/etc/systemd/system/{name}.service.d/ha-pair.conf"
+    both = (
+        bool(units.get(f"{name}.service", {}).get("enabled"))
+        or units.get(tracking, {}).get("load") == "loaded"
+        or drop_in in known.drop_ins.get(name, ())
+    )
+    if mode == ACTIVE_STANDBY and both:
+        reader.refuse(
+            place,
+            f"is {ACTIVE_STANDBY}, and {name}.service is still set up to run on both nodes",
+            f'run "systemctl disable --now {name}.service; rm -f /etc/systemd/system/{tracking} {drop_in}; systemctl '
+            'daemon-reload" on both nodes, and deploy them again',
+        )
+    elif mode == ACTIVE_ACTIVE and units.get(target, {}).get("load") == "loaded":
+        reader.refuse(
+            place,
+            f"is {ACTIVE_ACTIVE}, and {name}.service is still set up to run on one node ({target})",
+            f'run "systemctl stop ha-pair-active.service; rm -f /etc/systemd/system/{target} '
+            f'/etc/systemd/system/*.d/ha-pair-{name}.conf; systemctl daemon-reload" on both nodes, and deploy them again',
+        )
 
 
 def _seconds(

@@ -351,6 +351,36 @@ def test_a_service_on_both_nodes_has_nothing_to_arbitrate() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "seen",
+    [
+        {"units": {"fetcher.service": {"load": "loaded", "enabled": True}}},
+        {"units": {"ha-pair-track-fetcher.service": {"load": "loaded"}}},
+        {"survey": {"drop_ins": {"fetcher": ["/etc/systemd/system/fetcher.service.d/ha-pair.conf"]}}},
+    ],
+)
+def test_one_that_ran_on_both_nodes_is_cleared_away_first(seen: dict[str, t.Any]) -> None:
+    assert refusals(seen=seen) == [
+        f"{PLACE}.mode: is active_standby, and fetcher.service is still set up to run on both nodes; run "
+        '"systemctl disable --now fetcher.service; rm -f /etc/systemd/system/ha-pair-track-fetcher.service '
+        '/etc/systemd/system/fetcher.service.d/ha-pair.conf; systemctl daemon-reload" on both nodes, and deploy them '
+        "again"
+    ]
+    assert build({"mode": "active_active"}, seen={**seen, "instances": {}}).services
+
+
+def test_one_that_ran_on_one_node_is_cleared_away_first() -> None:
+    units = {"fetcher.service": {"load": "loaded"}, "ha-pair-fetcher.target": {"load": "loaded"}}
+    seen = {"units": units, "survey": {"drop_ins": {"fetcher": ["/etc/systemd/system/a.timer.d/ha-pair-fetcher.conf"]}}}
+    assert refusals({"mode": "active_active"}, seen={**seen, "instances": {}}) == [
+        f"{PLACE}.mode: is active_active, and fetcher.service is still set up to run on one node "
+        '(ha-pair-fetcher.target); run "systemctl stop ha-pair-active.service; rm -f '
+        "/etc/systemd/system/ha-pair-fetcher.target /etc/systemd/system/*.d/ha-pair-fetcher.conf; systemctl "
+        'daemon-reload" on both nodes, and deploy them again'
+    ]
+    assert build(seen=seen).services
+
+
 def test_two_services_share_no_companion() -> None:
     two = {name: {**FETCHER, "companions": ["report.timer"], "arbiter": {"kind": "none"}} for name in ("one", "two")}
     instances = {"fetch": {"services": {name: {"active_standby": True} for name in two}}}
