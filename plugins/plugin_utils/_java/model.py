@@ -262,7 +262,7 @@ def _agent_entry(service: Service, arbiter: dict[str, t.Any]) -> dict[str, t.Any
         "track_file": f"{STATE_DIRECTORY}/track/{service.name}",
         "ready_file": f"{STATE_DIRECTORY}/active/{service.name}",
         "failing_file": f"{STATE_DIRECTORY}/failing/{service.name}",
-        "companions": list(service.companions),
+        "companions": [*service.companions, *service.triggered],
         "confirm": service.confirm,
         "blind": BLIND,
         "start_timeout": service.start_timeout,

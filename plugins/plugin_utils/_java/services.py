@@ -104,7 +104,11 @@ class Sharing:
 
 @dataclass(frozen=True)
 class Service:
-    """One service. `start`: ExecStart=. `given_directory`: it is the user's, not made by us. `own_paths` we make."""
+    """One service.
+
+    `start`: ExecStart=. `given_directory`: it is the user's, not made by us. `own_paths` we make. `triggered`: units that
+    companions start (that of a timer), which end with the service and are not started with it.
+    """
 
     name: str
     mode: str
@@ -126,6 +130,7 @@ class Service:
     confirm: float
     restarts: int
     companions: tuple[str, ...]
+    triggered: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
 
 
@@ -217,6 +222,7 @@ def _service(
             "give {url: http://127.0.0.1:8081/health} or {tcp: 127.0.0.1:8081}, so that a node that does not answer is "
             "left out",
         )
+    companions = _companions(reader, f"{place}.companions", name, entry.get("companions"), known)
     return Service(
         name=name,
         mode=str(mode),
@@ -237,7 +243,8 @@ def _service(
         stop_timeout=_seconds(reader, place, "stop_timeout", entry, 10, 0.5, 300),
         confirm=_seconds(reader, place, "confirm", entry, 1, 0, 60),
         restarts=reader.integer(f"{place}.restarts", entry.get("restarts", 2), 0, 100, "give a count, such as 2") or 0,
-        companions=_companions(reader, f"{place}.companions", name, entry.get("companions"), known),
+        companions=companions,
+        triggered=_triggered(reader, f"{place}.companions", name, companions, known),
         environment=_environment(reader, f"{place}.environment", entry.get("environment")),
     )
 
@@ -568,13 +575,32 @@ def _companions(reader: Reader, place: str, name: str, given: object, known: Kno
             continue
         if unit == f"{name}.service":
             reader.refuse(here, f"{unit} is the service itself", UNIT_CURE)
-        elif unit.startswith("ha-pair-") or unit == "keepalived.service":
+        elif _is_of_pair(unit):
             reader.refuse(here, f"{unit} is what the pair itself needs on both nodes", UNIT_CURE)
         elif known.units is not None and known.units.get(unit, {}).get("load") != "loaded":
             reader.refuse(here, f"{unit} is not a unit of this node", "install what brings it first, or leave it out")
         else:
             found.append(unit)
     return tuple(dict.fromkeys((*known.followers.get(name, ()), *found)))
+
+
+def _is_of_pair(unit: str) -> bool:
+    return unit.startswith("ha-pair-") or unit == "keepalived.service"
+
+
+def _triggered(
+    reader: Reader, place: str, name: str, companions: tuple[str, ...], known: Known
+) -> tuple[str, ...]:
+    """What the companions start by themselves: it would go on where its timer has been stopped."""
+    found: list[str] = []
+    for companion in companions:
+        for unit in (known.units or {}).get(companion, {}).get("triggers") or ():
+            if _is_of_pair(unit):
+                what = f"{companion} starts {unit}, which the pair itself needs on both nodes"
+                reader.refuse(place, what, f"leave {companion} out")
+            elif unit not in (f"{name}.service", *companions):
+                found.append(unit)
+    return tuple(dict.fromkeys(found))
 
 
 def _environment(reader: Reader, place: str, given: object) -> tuple[tuple[str, str], ...]:
@@ -601,9 +627,16 @@ def _environment(reader: Reader, place: str, given: object) -> tuple[tuple[str, 
 def _check_apart(reader: Reader, place: str, services: list[Service]) -> None:
     """A unit that two services take along would be stopped by the one that stops."""
     owner: dict[str, str] = {}
+    units = {f"{service.name}.service": service.name for service in services}
     for service in services:
-        for unit in service.companions:
-            if owner.setdefault(unit, service.name) != service.name:
+        for unit in (*service.companions, *service.triggered):
+            if units.get(unit, service.name) != service.name:
+                reader.refuse(
+                    f"{place}.{service.name}.companions",
+                    f"{unit} is a service of {place} itself, with a VIP and an arbiter of its own",
+                    "leave it out; give both the same instance, so that they run on one node",
+                )
+            elif owner.setdefault(unit, service.name) != service.name:
                 reader.refuse(
                     f"{place}.{service.name}.companions",
                     f"{unit} is a companion of {owner[unit]} as well",

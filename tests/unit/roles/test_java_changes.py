@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import typing as t
@@ -78,3 +79,41 @@ def test_what_is_looked_at_is_what_the_role_writes() -> None:
         variables["__java_service_agent_settings"],
         variables["__java_service_agent_secrets"],
     )
+
+
+def test_what_bound_a_unit_that_is_no_companion_any_more_is_removed(tmp_path: Path) -> None:
+    (task,) = (task for task in read("tasks/configure.yml") if task["name"].startswith("Configure | Write what binds"))
+    given_to_module = task.pop("duplex.ha_pair.node_files")
+    task["ansible.builtin.copy"] = {"content": given_to_module, "dest": str(tmp_path / "given.json"), "mode": "0644"}
+    task.pop("notify")
+    service = {"name": "one", "companions": ["report.timer"], "triggered": ["report.service"]}
+    directory = "/etc/systemd/system"
+    kept, gone = f"{directory}/report.timer.d/ha-pair-one.conf", f"{directory}/old.timer.d/ha-pair-one.conf"
+    play = {
+        "name": "Bind units",
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {
+            "__java_service_standby": [service],
+            "__java_service_survey": {"survey": {"drop_ins": {"one": [kept, gone]}}},
+            "ansible_python_interpreter": sys.executable,
+        },
+        "tasks": [task],
+    }
+    (tmp_path / "templates").mkdir()
+    for name in ("java.target.j2", "companion.conf.j2"):
+        (tmp_path / "templates" / name).write_text("text of " + name, encoding="utf-8")
+    (tmp_path / "playbook.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
+    done = run_playbook(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    given = json.loads((tmp_path / "given.json").read_text(encoding="utf-8"))
+    assert [entry["path"] for entry in given["directories"]] == [
+        f"{directory}/report.timer.d",
+        f"{directory}/report.service.d",
+    ]
+    assert [entry["path"] for entry in given["files"]] == [
+        f"{directory}/ha-pair-one.target",
+        kept,
+        f"{directory}/report.service.d/ha-pair-one.conf",
+    ]
+    assert given["absent"] == [gone]

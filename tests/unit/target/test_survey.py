@@ -51,7 +51,7 @@ class SurveyTest(unittest.TestCase):
         units = survey.parse_units(UNITS, ["nginx.service", "keepalived.service"])
         self.assertEqual(
             units["nginx.service"],
-            {"load": "loaded", "active": "failed", "sub": "failed", "enabled": True, "result": "signal"},
+            {"load": "loaded", "active": "failed", "sub": "failed", "enabled": True, "result": "signal", "triggers": []},
         )
         self.assertEqual(units["keepalived.service"]["load"], "not-found")
         self.assertFalse(units["keepalived.service"]["enabled"])

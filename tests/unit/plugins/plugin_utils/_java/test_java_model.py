@@ -391,6 +391,37 @@ def test_two_services_share_no_companion() -> None:
     ]
 
 
+def test_what_a_timer_starts_ends_with_the_service_and_is_not_started_with_it() -> None:
+    units = {
+        "report.timer": {"load": "loaded", "triggers": ["report.service"]},
+        "poll.path": {"load": "loaded", "triggers": ["fetcher.service", "import.service"]},
+        "import.service": {"load": "loaded"},
+    }
+    model = build({"companions": [*units]}, seen={"units": units})
+    [service] = model.services
+    assert service.companions == tuple(units)
+    assert service.triggered == ("report.service",)
+    assert model.agent is not None
+    assert model.agent["services"]["fetcher"]["companions"] == [*units, "report.service"]
+    pair = {"a.timer": {"load": "loaded", "triggers": ["ha-pair-sync.service"]}}
+    assert refusals({"companions": ["a.timer"]}, seen={"units": pair}) == [
+        f"{PLACE}.companions: a.timer starts ha-pair-sync.service, which the pair itself needs on both nodes; leave "
+        "a.timer out"
+    ]
+
+
+@pytest.mark.parametrize("unit", ["one.service", "one.timer"])
+def test_a_service_is_no_companion_of_another(unit: str) -> None:
+    two = {name: {**FETCHER, "arbiter": {"kind": "none"}} for name in ("one", "two")}
+    two["two"]["companions"] = [unit]
+    instances = {"fetch": {"services": {name: {"active_standby": True} for name in two}}}
+    units = {unit: {"load": "loaded"}, "one.timer": {"load": "loaded", "triggers": ["one.service"]}}
+    assert refusals(services=two, seen={"instances": instances, "units": units}) == [
+        "java_service_services.two.companions: one.service is a service of java_service_services itself, with a VIP "
+        "and an arbiter of its own; leave it out; give both the same instance, so that they run on one node"
+    ]
+
+
 def test_an_account_has_one_number() -> None:
     two = {
         "one": {**FETCHER, "user": "shared", "uid": 991, "arbiter": {"kind": "none"}},
