@@ -102,6 +102,7 @@ _value:
 """
 
 import typing as t
+import zipfile
 from collections.abc import Mapping
 
 from ansible.errors import AnsibleFilterError
@@ -115,7 +116,10 @@ def _files(results: t.Any) -> dict[str, dict[str, t.Any]]:
     for result in results or []:
         stat = result.get("stat")
         if isinstance(stat, Mapping):
-            found[str(result["item"])] = {"exists": stat.get("exists"), "sha256": stat.get("checksum")}
+            path, checksum = str(result["item"]), stat.get("checksum")
+            # One that cannot be read has no checksum either, and that is what is told.
+            archive = bool(stat.get("exists") and checksum) and zipfile.is_zipfile(path)
+            found[path] = {"exists": stat.get("exists"), "sha256": checksum, "archive": archive}
     return found
 
 

@@ -15,7 +15,7 @@ from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp import facts 
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.values import pair_addresses
 
 from .arbiter import Pair, Witness, check_secret, read_arbiter, read_witness
-from .java import Java, Needs, read_java
+from .java import DEBIAN_USUAL, EL_USUAL, Java, Needs, read_java
 from .quoting import environment_line
 from .services import ACTIVE_STANDBY, Known, Service, read_services
 
@@ -102,6 +102,7 @@ def build_services(
     platform = _platform(reader, node, facts)
     java = _java(reader, given, platform, facts, seen)
     known = Known(
+        java=_version(java, platform, seen.get("java")),
         files=jars or {},
         memory=seen.get("memory"),
         accounts=seen.get("accounts"),
@@ -164,6 +165,23 @@ def _java(
         architecture=str(facts.get("architecture", "")),
         found=seen.get("java"),
     )
+
+
+def _version(
+    java: Java | None, platform: tuple[str, str, str] | None, found: t.Sequence[Mapping[str, t.Any]] | None
+) -> int | None:
+    """Which Java it is, as far as that is known; `found`: those of the node, None when nobody looked."""
+    if java is None or platform is None or java.version is not None:
+        return java.version if java else None
+    if java.package is None:
+        home = java.home.rstrip("/")
+        return next((entry.get("version") for entry in found or () if entry.get("home") == home), None)
+    usual = next((entry for entry in found or () if entry.get("default")), None)
+    if usual is not None:
+        version = usual.get("version")
+        return version if isinstance(version, int) else None
+    family, _distribution, major = platform
+    return None if found is None else (DEBIAN_USUAL if family == "Debian" else EL_USUAL).get(major)
 
 
 def _check_accounts(reader: Reader, services: t.Sequence[Service]) -> None:

@@ -138,11 +138,12 @@ class Service:
 class Known:
     """What is known of the node and the controller; what is None was not looked at.
 
-    `accounts`: {name: uid or None}, `uids`: {uid: name}, `paths`: {service: {path: word}}, `units`: {name: {...}},
+    `java`: which version runs jars, `accounts`: {name: uid or None}, `uids`: {uid: name}, `paths`: {service: {path: word}}, `units`: {name: {...}},
     `made`: directories that other roles of the same run make, `followers`: units that another role binds to a service,
     `drop_ins`: {service: files of ours in directories of units}.
     """
 
+    java: int | None
     files: Mapping[str, Mapping[str, t.Any]]
     memory: int | None
     accounts: Mapping[str, int | None] | None
@@ -169,6 +170,8 @@ def read_services(
         here = f"{place}.{key}"
         if not isinstance(key, str) or not NAME.fullmatch(key):
             reader.refuse(place, f"{shown(key)} is not a name", NAME_CURE)
+        elif key == "keepalived" or key.startswith("ha-pair"):
+            reader.refuse(here, "has the name of what the pair itself needs", NAME_CURE)
         elif not isinstance(value, Mapping):
             reader.refuse(here, f"is {kind(value)}, not a dictionary", SERVICES_CURE)
         else:
@@ -195,7 +198,7 @@ def _service(
                 reader.refuse(f"{place}.{key}", "is for a service that runs on one node only", "leave it out")
     _check_mode(reader, f"{place}.mode", name, str(mode), known)
     jar = _jar(reader, place, name, entry, known, directory)
-    sharing = _sharing(reader, f"{place}.class_data_sharing", entry, jar, java)
+    sharing = _sharing(reader, f"{place}.class_data_sharing", entry, jar, java, known.java)
     memory_max = _memory(reader, f"{place}.memory_max", entry.get("memory_max"), known.memory)
     start = _start(reader, place, entry, jar, sharing, java, memory_max, known)
     if sharing is not None:
@@ -208,6 +211,7 @@ def _service(
     if entry.get("working_directory") is not None and working:
         _check_directory(reader, f"{place}.working_directory", name, user, working, (*own_paths, *known.made), known)
     ready = read_ready(reader, f"{place}.ready", entry.get("ready"))
+    _check_ready_file(reader, f"{place}.ready.file", ready, (working, *own_paths))
     start_timeout = _seconds(reader, place, "start_timeout", entry, 60, 1, 3600)
     if start_timeout < ready.interval:
         reader.refuse(
@@ -368,7 +372,7 @@ def _options(
 
 
 def _sharing(
-    reader: Reader, place: str, entry: Mapping[str, t.Any], jar: Jar | None, java: Java | None
+    reader: Reader, place: str, entry: Mapping[str, t.Any], jar: Jar | None, java: Java | None, version: int | None
 ) -> Sharing | None:
     given = entry.get("class_data_sharing")
     if given is None or jar is None:
@@ -380,10 +384,12 @@ def _sharing(
     timeout = reader.integer(f"{place}.timeout", options.get("timeout", 60), 1, 3600, "give seconds such as 60")
     if options.get("arguments") is None:
         reader.refuse(f"{place}.arguments", "is missing", SHARING_CURE)
-    if java is not None and java.version is not None and java.version < SHARING_JAVA:
+    if version is not None and version < SHARING_JAVA:
+        given = java is not None and java.version is not None
         reader.refuse(
             place,
-            f"needs Java {SHARING_JAVA} or newer, and java_service_java_version is {java.version}",
+            f"needs Java {SHARING_JAVA} or newer, and {'java_service_java_version' if given else 'that of this node'} is "
+            f"{version}",
             "leave it out, or give a newer Java",
         )
     arguments = _words(reader, f"{place}.arguments", options.get("arguments"))
@@ -468,6 +474,17 @@ def _path(reader: Reader, place: str, given: object) -> str:
             place, f"{path} holds more than the files of a service", "give a directory of its own such as /srv/fetcher"
         )
     return path
+
+
+def _check_ready_file(reader: Reader, place: str, ready: Ready, own: tuple[str, ...]) -> None:
+    if ready.kind != "file" or not ready.target:
+        return
+    path = str(ready.target)
+    cure = f"give one in a directory of its own, such as {own[0] or '/var/lib/fetcher'}/ready"
+    if re.match(r"/(var/)?tmp/", path):
+        reader.refuse(place, f"{path} is in a directory of which the service has one of its own (PrivateTmp=)", cure)
+    elif not any(path.startswith(f"{directory}/") for directory in own if directory):
+        reader.refuse(place, f"{path} is in none of its working_directory and write_paths, so it cannot make it", cure)
 
 
 def _paths(reader: Reader, place: str, given: object) -> tuple[str, ...]:

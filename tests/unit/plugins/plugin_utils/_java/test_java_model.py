@@ -6,11 +6,16 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import shlex
 import typing as t
+import zipfile
+from pathlib import Path
 
 import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.duplex.ha_pair.plugins.filter.java_service_model import java_service_model
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node import active_settings
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._java import arbiter, ready, services
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._java.model import Model, build_services
@@ -505,6 +510,84 @@ def test_an_archive_of_classes_is_made_as_the_program_runs() -> None:
         f"{PLACE}.class_data_sharing: needs Java 13 or newer, and java_service_java_version is 8; leave it out, or "
         "give a newer Java"
     ]
+
+
+@pytest.mark.parametrize(
+    ("found", "given", "version"),
+    [
+        ([{"home": "/usr/lib/jvm/default-java", "version": 11, "default": True}], {}, 11),
+        ([{"home": "/usr/lib/jvm/jdk-8", "version": 8, "default": False}], {"java_home": "/usr/lib/jvm/jdk-8/"}, 8),
+    ],
+)
+def test_sharing_needs_a_java_that_can(found: list[dict[str, t.Any]], given: dict[str, t.Any], version: int) -> None:
+    service = {"class_data_sharing": {"arguments": ["--version"]}}
+    words = (
+        f"{PLACE}.class_data_sharing: needs Java 13 or newer, and that of this node is {version}; leave it out, or give a "
+        "newer Java"
+    )
+    assert refusals(service, seen={"survey": {"java": found}}, **given) == [words]
+    # That of Debian 12, which is to be installed; and one of which nothing is known.
+    assert build(service, seen={"survey": {"java": []}}).services
+    assert build(service, java_home="/opt/java").services
+
+
+def test_sharing_needs_a_distribution_that_has_such_a_java() -> None:
+    values = copy.deepcopy(GIVEN)
+    values["services"]["fetcher"]["class_data_sharing"] = {"arguments": []}
+    for major, survey, refused in (("11", {"java": []}, True), ("11", None, False), ("13", {"java": []}, False)):
+        facts = {**FACTS, "distribution_major_version": major}
+        try:
+            build_services(values, node="node-a", facts=facts, instances=INSTANCES, survey=survey)
+        except InputError as exc:
+            assert refused
+            assert "and that of this node is 11; leave it out" in str(exc)
+        else:
+            assert not refused
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("/tmp/ready", "/tmp/ready is in a directory of which the service has one of its own (PrivateTmp=)"),
+        ("/var/tmp/a/ready", "/var/tmp/a/ready is in a directory of which the service has one of its own (PrivateTmp=)"),
+        (
+            "/run/fetcher/ready",
+            "/run/fetcher/ready is in none of its working_directory and write_paths, so it cannot make it",
+        ),
+    ],
+)
+def test_a_file_of_readiness_is_where_both_see_it(path: str, what: str) -> None:
+    assert refusals({"ready": {"file": path}}) == [
+        f"{PLACE}.ready.file: {what}; give one in a directory of its own, such as /var/lib/fetcher/ready"
+    ]
+    for own in ("/var/lib/fetcher/ready", "/srv/out/a/ready"):
+        assert build({"ready": {"file": own}, "write_paths": ["/srv/out"]}).services
+
+
+@pytest.mark.parametrize("name", ["keepalived", "ha-pair-active", "ha-pair"])
+def test_the_names_of_the_pair_are_its_own(name: str) -> None:
+    assert refusals(services={name: FETCHER}, seen={"instances": {}}) == [
+        f"java_service_services.{name}: has the name of what the pair itself needs; {services.NAME_CURE}"
+    ]
+
+
+def test_a_jar_is_an_archive(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.jar", tmp_path / "bad.jar"
+    with zipfile.ZipFile(good, "w") as archive:
+        archive.writestr("META-INF/MANIFEST.MF", "Main-Class: x")
+    bad.write_text("<html>not found</html>", encoding="utf-8")
+    for path, refused in ((good, False), (bad, True)):
+        values = copy.deepcopy(GIVEN)
+        values["services"]["fetcher"]["jar"] = str(path)
+        stat = [{"item": str(path), "stat": {"exists": True, "checksum": DIGEST}}]
+        ask = functools.partial(
+            java_service_model, values, node="node-a", facts=FACTS, jars=stat, vrrp_instances=INSTANCES
+        )
+        if refused:
+            with pytest.raises(AnsibleFilterError, match=r"bad.jar' is not a jar; give an archive that `jar` or a build"):
+                ask()
+        else:
+            assert ask()["services"][0]["jar"]["sha256"] == DIGEST
 
 
 def test_another_program_needs_no_java() -> None:
