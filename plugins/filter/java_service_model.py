@@ -47,12 +47,20 @@ options:
     description: Directories that other roles of the same run make.
     type: list
     elements: str
+  owned:
+    description: Those of them that get an owner there, and are left alone here.
+    type: list
+    elements: str
   followers:
     description: By service, the units that another role binds to it.
     type: dict
   witness_lease:
     description: For how many seconds the witness lends at the most, where it is known.
     type: float
+  mounts:
+    description: Where file servers are mounted, also those that are not mounted yet.
+    type: list
+    elements: str
 """
 
 EXAMPLES = r"""
@@ -86,7 +94,8 @@ _value:
       type: list
       elements: dict
     reads:
-      description: What each unit reads when it starts, C(name) and C(files), as M(duplex.ha_pair.java_survey) takes them.
+      description:
+        - What each unit reads when it starts, C(name) and C(files), as M(duplex.ha_pair.java_survey) takes them.
       type: list
       elements: dict
     agent:
@@ -132,8 +141,10 @@ def java_service_model(
     jars: t.Any = None,
     vrrp_instances: t.Any = None,
     made: t.Any = (),
+    owned: t.Any = (),
     followers: t.Any = None,
     witness_lease: t.Any = None,
+    mounts: t.Any = (),
 ) -> dict[str, t.Any]:
     """See DOCUMENTATION."""
     try:
@@ -147,8 +158,10 @@ def java_service_model(
             jars=_files(jars),
             instances=vrrp_instances if isinstance(vrrp_instances, Mapping) else None,
             made=made or (),
+            owned=owned or (),
             followers=followers or None,
             witness_lease=witness_lease,
+            mounts=mounts or (),
         ).to_dict()
     except InputError as exc:
         raise AnsibleFilterError(f"duplex.ha_pair.java_service_model refuses this input:\n{exc}") from exc

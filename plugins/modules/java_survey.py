@@ -127,7 +127,7 @@ survey:
       description: By service and path V(missing), V(writable), V(refused), V(file) or V(silent).
       type: dict
     owners:
-      description: By service, whose the directories are that are to be made for it; those that are missing are left out.
+      description: By service, whose the directories are that are to be made for it, as far as they are there.
       type: dict
     drop_ins:
       description: By service, the files of ours that bind other units to it, or have it tracked as one of both nodes.

@@ -121,7 +121,8 @@ def read_arbiter(
     if low > LONGEST_LEASE:
         reader.refuse(
             f"{place.rpartition('.')[0]}.stop_timeout",
-            f"{stop_timeout:g} is longer than a loan of a witness, {LONGEST_LEASE:g} seconds at the most, leaves to stop",
+            f"{stop_timeout:g} is longer than a loan of a witness, {LONGEST_LEASE:g} seconds at the most, leaves to "
+            "stop",
             f"give at most {longest_stop(watchdog):g}, or another arbiter",
         )
         return None

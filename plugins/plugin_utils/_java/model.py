@@ -64,6 +64,7 @@ class Model:
                 "user": service.user,
                 "uid": service.uid,
                 "paths": [service.working_directory] if service.given_directory else [],
+                "own": list(service.makes),
             }
             for service in self.services
         ]
@@ -87,15 +88,17 @@ def build_services(
     jars: Mapping[str, Mapping[str, t.Any]] | None = None,
     instances: Mapping[str, t.Any] | None = None,
     made: t.Sequence[str] = (),
+    owned: t.Sequence[str] = (),
     followers: Mapping[str, t.Sequence[str]] | None = None,
     witness_lease: object = None,
+    mounts: t.Sequence[str] = (),
 ) -> Model:
     """The complete model; raises InputError with every problem that was found.
 
     `given` holds the role's variables without their prefix. `survey` is what the module java_survey found on the node,
     `units` what systemd says of the units that are named, `jars` what the controller knows of its files; without them,
-    nothing is refused for their sake. `made` and `followers`: see Known. `witness_lease`: for how many
-    seconds the witness lends at the most, where its host says so; what is wrong with it is refused there.
+    nothing is refused for their sake. `made`, `owned`, `followers` and `mounts`: see Known. `witness_lease`: for how
+    many seconds the witness lends at the most, where its host says so; what is wrong with it is refused there.
     """
     reader = Reader()
     seen = survey or {}
@@ -112,7 +115,13 @@ def build_services(
         releases=seen.get("releases", {}),
         instances=instances,
         made=tuple(made),
+        owned=tuple(owned),
         drop_ins=seen.get("drop_ins") or {},
+        groups=seen.get("groups") or {},
+        named_groups=seen.get("named_groups") or {},
+        gids=seen.get("gids") or {},
+        owners=seen.get("owners") or {},
+        mounts=tuple(mounts),
         followers={name: tuple(entries) for name, entries in (followers or {}).items()},
     )
     services = read_services(

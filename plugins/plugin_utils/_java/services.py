@@ -106,7 +106,8 @@ class Sharing:
 class Service:
     """One service.
 
-    `start`: ExecStart=. `given_directory`: it is the user's, not made by us. `own_paths` we make. `triggered`: units that
+    `start`: ExecStart=. `given_directory`: it is the user's, not made by us. `own_paths`: it may write there
+    as well. `makes`: of all these what is made here, and by no other role. `triggered`: units that
     companions start (that of a timer), which end with the service and are not started with it.
     """
 
@@ -116,10 +117,12 @@ class Service:
     jar: Jar | None
     start: str
     user: str
+    group: str
     uid: int | None
     working_directory: str
     given_directory: bool
     own_paths: tuple[str, ...]
+    makes: tuple[str, ...]
     sees_homes: bool
     memory_max: str
     ports: tuple[int, ...]
@@ -138,9 +141,13 @@ class Service:
 class Known:
     """What is known of the node and the controller; what is None was not looked at.
 
-    `java`: which version runs jars, `accounts`: {name: uid or None}, `uids`: {uid: name}, `paths`: {service: {path: word}}, `units`: {name: {...}},
-    `made`: directories that other roles of the same run make, `followers`: units that another role binds to a service,
-    `drop_ins`: {service: files of ours in directories of units}.
+    `java`: which version runs jars, `accounts`: {name: uid or None}, `uids`: {uid: name}, `paths`: {service: {path:
+    word}}, `units`: {name: {...}},
+    `made`: directories that other roles of the same run make, `owned`: those of them that they give to somebody,
+    `followers`: units that another role binds to a service,
+    `drop_ins`: {service: files of ours in directories of units}, `groups`: {account: its group}, `named_groups`:
+    {account: the number of the group of that name}, `gids`: {number of an account: the group that has it}, `owners`:
+    {service: {path: whose it is}}, `mounts`: where file servers are mounted, which own what is there.
     """
 
     java: int | None
@@ -153,8 +160,14 @@ class Known:
     releases: Mapping[str, t.Sequence[str]]
     instances: Mapping[str, t.Any] | None
     made: tuple[str, ...]
+    owned: tuple[str, ...]
     followers: Mapping[str, tuple[str, ...]]
     drop_ins: Mapping[str, t.Sequence[str]]
+    groups: Mapping[str, str | None]
+    named_groups: Mapping[str, int | None]
+    gids: Mapping[str, str]
+    owners: Mapping[str, Mapping[str, str]]
+    mounts: tuple[str, ...]
 
 
 def read_services(
@@ -210,6 +223,7 @@ def _service(
     own_paths = _paths(reader, f"{place}.write_paths", entry.get("write_paths"))
     if entry.get("working_directory") is not None and working:
         _check_directory(reader, f"{place}.working_directory", name, user, working, (*own_paths, *known.made), known)
+    makes = _made_here(reader, place, name, user, uid, (working, *own_paths), entry, known)
     ready = read_ready(reader, f"{place}.ready", entry.get("ready"))
     _check_ready_file(reader, f"{place}.ready.file", ready, (working, *own_paths))
     start_timeout = _seconds(reader, place, "start_timeout", entry, 60, 1, 3600)
@@ -234,10 +248,13 @@ def _service(
         jar=jar,
         start=start,
         user=user,
+        # An account that was there before has the group that somebody gave it.
+        group=(known.groups or {}).get(user) or user,
         uid=uid,
         working_directory=working,
         given_directory=entry.get("working_directory") is not None,
         own_paths=own_paths,
+        makes=makes,
         sees_homes=any(HOMES.match(path) for path in (working, *own_paths)),
         memory_max=memory_max,
         ports=_ports(reader, f"{place}.ports", entry.get("ports")),
@@ -275,7 +292,8 @@ def _check_mode(reader: Reader, place: str, name: str, mode: str, known: Known) 
             place,
             f"is {ACTIVE_ACTIVE}, and {name}.service is still set up to run on one node ({target})",
             f'run "systemctl stop ha-pair-active.service; rm -f /etc/systemd/system/{target} '
-            f'/etc/systemd/system/*.d/ha-pair-{name}.conf; systemctl daemon-reload" on both nodes, and deploy them again',
+            f'/etc/systemd/system/*.d/ha-pair-{name}.conf; systemctl daemon-reload" on both nodes, and deploy them '
+            "again",
         )
 
 
@@ -385,11 +403,10 @@ def _sharing(
     if options.get("arguments") is None:
         reader.refuse(f"{place}.arguments", "is missing", SHARING_CURE)
     if version is not None and version < SHARING_JAVA:
-        given = java is not None and java.version is not None
+        what = "java_service_java_version" if java is not None and java.version is not None else "that of this node"
         reader.refuse(
             place,
-            f"needs Java {SHARING_JAVA} or newer, and {'java_service_java_version' if given else 'that of this node'} is "
-            f"{version}",
+            f"needs Java {SHARING_JAVA} or newer, and {what} is {version}",
             "leave it out, or give a newer Java",
         )
     arguments = _words(reader, f"{place}.arguments", options.get("arguments"))
@@ -456,6 +473,18 @@ def _account(reader: Reader, place: str, name: str, entry: Mapping[str, t.Any], 
             f"is {uid}, and {user} has {has} on this node",
             f"give {has}, or change it on the node together with the owner of its files",
         )
+    # Its group is made with it, and has the same number.
+    if uid is not None and known.accounts is not None and has is None:
+        group, number = known.gids.get(str(uid)), known.named_groups.get(user)
+        if group is not None and group != user:
+            reader.refuse(
+                f"{place}.uid",
+                f"{uid} is the number of the group {group} on this node, and {user} is to have a group of that number",
+                "give one that is free as a group's as well, on both nodes",
+            )
+        elif number is not None and number != uid:
+            what = f"is {uid}, and the group {user} has {number} on this node"
+            reader.refuse(f"{place}.uid", what, f"give {number}, or remove that group when nothing is its own")
     other = (known.uids or {}).get(str(uid)) if uid is not None else None
     if other is not None and other != user:
         reader.refuse(f"{place}.uid", f"{uid} is that of {other} on this node", "give one that is free on both nodes")
@@ -474,6 +503,39 @@ def _path(reader: Reader, place: str, given: object) -> str:
             place, f"{path} holds more than the files of a service", "give a directory of its own such as /srv/fetcher"
         )
     return path
+
+
+def _made_here(
+    reader: Reader,
+    place: str,
+    name: str,
+    user: str,
+    uid: int | None,
+    paths: tuple[str, ...],
+    entry: Mapping[str, t.Any],
+    known: Known,
+) -> tuple[str, ...]:
+    """The directories that the role makes; one that is somebody else's is not taken from them."""
+    makes = []
+    for index, path in enumerate(paths):
+        if not path or path in known.owned or (index == 0 and entry.get("working_directory") is not None):
+            continue
+        makes.append(path)
+        here = f"{place}.write_paths[{index - 1}]" if index else f"{place}.working_directory"
+        _check_directory(reader, here, name, user, path, (), known, ours=True)
+        owner = known.owners.get(name, {}).get(path)
+        if owner is None or owner in (user, str(uid)) or any(_is_in(path, mount) for mount in known.mounts):
+            continue
+        reader.refuse(
+            here,
+            f"{path} is there, and belongs to {owner}",
+            f'run "chown {user} {path}" on the node if {name} is to have it, or give another directory',
+        )
+    return tuple(dict.fromkeys(makes))
+
+
+def _is_in(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(f"{directory.rstrip('/')}/")
 
 
 def _check_ready_file(reader: Reader, place: str, ready: Ready, own: tuple[str, ...]) -> None:
@@ -495,9 +557,17 @@ def _paths(reader: Reader, place: str, given: object) -> tuple[str, ...]:
 
 
 def _check_directory(
-    reader: Reader, place: str, name: str, user: str, path: str, made: tuple[str, ...], known: Known
+    reader: Reader,
+    place: str,
+    name: str,
+    user: str,
+    path: str,
+    made: tuple[str, ...],
+    known: Known,
+    *,
+    ours: bool = False,
 ) -> None:
-    if known.paths is None or any(path == one or path.startswith(f"{one}/") for one in made):
+    if known.paths is None or any(_is_in(path, one) for one in made):
         return
     word = known.paths.get(name, {}).get(path)
     problems = {
@@ -506,6 +576,9 @@ def _check_directory(
         "refused": (f"cannot be written to by {user}", f'run "chown {user} {path}", or give another directory'),
         "silent": ("does not answer", "see whether its file server does"),
     }
+    if ours:
+        # It is made, and given to the account.
+        del problems["missing"], problems["refused"]
     if word in problems:
         what, cure = problems[word]
         reader.refuse(place, f"{path} {what}", cure)
@@ -605,9 +678,7 @@ def _is_of_pair(unit: str) -> bool:
     return unit.startswith("ha-pair-") or unit == "keepalived.service"
 
 
-def _triggered(
-    reader: Reader, place: str, name: str, companions: tuple[str, ...], known: Known
-) -> tuple[str, ...]:
+def _triggered(reader: Reader, place: str, name: str, companions: tuple[str, ...], known: Known) -> tuple[str, ...]:
     """What the companions start by themselves: it would go on where its timer has been stopped."""
     found: list[str] = []
     for companion in companions:
@@ -645,6 +716,16 @@ def _check_apart(reader: Reader, place: str, services: list[Service]) -> None:
     """A unit that two services take along would be stopped by the one that stops."""
     owner: dict[str, str] = {}
     units = {f"{service.name}.service": service.name for service in services}
+    makers: dict[str, Service] = {}
+    for service in services:
+        for path in service.makes:
+            other = makers.setdefault(path, service)
+            if other.user != service.user:
+                reader.refuse(
+                    f"{place}.{service.name}.{'write_paths' if path in service.own_paths else 'working_directory'}",
+                    f"{path} is to be made for {service.user}, and for {other.user} by {other.name}",
+                    "give each service a directory of its own, or both the same user",
+                )
     for service in services:
         for unit in (*service.companions, *service.triggered):
             if units.get(unit, service.name) != service.name:

@@ -427,6 +427,62 @@ def test_a_service_is_no_companion_of_another(unit: str) -> None:
     ]
 
 
+def test_an_account_that_is_there_keeps_its_group() -> None:
+    assert build(seen={"survey": {"groups": {"fetcher": "daemons"}}}).services[0].group == "daemons"
+    assert build(seen={"survey": {"groups": {"fetcher": None}}}).services[0].group == "fetcher"
+
+
+def test_a_number_is_free_for_the_group_as_well() -> None:
+    seen = {"accounts": {"fetcher": None}, "gids": {"991": "docker"}}
+    assert refusals({"uid": 991}, seen={"survey": seen}) == [
+        f"{PLACE}.uid: 991 is the number of the group docker on this node, and fetcher is to have a group of that "
+        "number; give one that is free as a group's as well, on both nodes"
+    ]
+    assert refusals({"uid": 991}, seen={"survey": {"accounts": seen["accounts"], "named_groups": {"fetcher": 70}}}) == [
+        f"{PLACE}.uid: is 991, and the group fetcher has 70 on this node; give 70, or remove that group when nothing "
+        "is its own"
+    ]
+    for well in ({"gids": {"991": "fetcher"}, "named_groups": {"fetcher": 991}}, {"accounts": {"fetcher": 991}}):
+        assert build({"uid": 991}, seen={"survey": {**seen, **well}}).services
+
+
+def test_a_directory_of_somebody_else_is_not_taken() -> None:
+    seen = {"owners": {"fetcher": {"/srv/out": "redis", "/var/lib/fetcher": "1000"}}}
+    service = {"write_paths": ["/srv/out"]}
+    assert refusals(service, seen={"survey": seen}) == [
+        f'{PLACE}.working_directory: /var/lib/fetcher is there, and belongs to 1000; run "chown fetcher '
+        '/var/lib/fetcher" on the node if fetcher is to have it, or give another directory',
+        f'{PLACE}.write_paths[0]: /srv/out is there, and belongs to redis; run "chown fetcher /srv/out" on the node if '
+        "fetcher is to have it, or give another directory",
+    ]
+    # An account that is to be made has the number already.
+    assert build({**service, "uid": 1000}, seen={"survey": seen, "mounts": ["/srv"]}).services[0].makes == (
+        "/var/lib/fetcher",
+        "/srv/out",
+    )
+    # Another role makes it, and gives it to whom it wants.
+    made = build({**service, "uid": 1000}, seen={"survey": seen, "owned": ["/srv/out"]})
+    assert made.services[0].makes == ("/var/lib/fetcher",)
+    assert made.to_dict()["survey"][0]["own"] == ["/var/lib/fetcher"]
+    words = {"paths": {"fetcher": {"/srv/out": "file", "/var/lib/fetcher": "missing"}}}
+    assert refusals(service, seen={"survey": words}) == [
+        f"{PLACE}.write_paths[0]: /srv/out is not a directory; give a directory"
+    ]
+
+
+def test_two_accounts_do_not_share_a_directory() -> None:
+    two = {name: {**FETCHER, "write_paths": ["/srv/out"], "arbiter": {"kind": "none"}} for name in ("one", "two")}
+    seen = {"instances": {"fetch": {"services": {name: {"active_standby": True} for name in two}}}}
+    assert refusals(services=two, seen=seen) == [
+        "java_service_services.two.write_paths: /srv/out is to be made for two, and for one by one; give each service "
+        "a directory of its own, or both the same user"
+    ]
+    assert build(services=two, seen={**seen, "owned": ["/srv/out"]}).services
+    for entry in two.values():
+        entry["user"] = "shared"
+    assert build(services=two, seen=seen).services
+
+
 def test_an_account_has_one_number() -> None:
     two = {
         "one": {**FETCHER, "user": "shared", "uid": 991, "arbiter": {"kind": "none"}},
@@ -522,8 +578,8 @@ def test_an_archive_of_classes_is_made_as_the_program_runs() -> None:
 def test_sharing_needs_a_java_that_can(found: list[dict[str, t.Any]], given: dict[str, t.Any], version: int) -> None:
     service = {"class_data_sharing": {"arguments": ["--version"]}}
     words = (
-        f"{PLACE}.class_data_sharing: needs Java 13 or newer, and that of this node is {version}; leave it out, or give a "
-        "newer Java"
+        f"{PLACE}.class_data_sharing: needs Java 13 or newer, and that of this node is {version}; leave it out, or give "
+        "a newer Java"
     )
     assert refusals(service, seen={"survey": {"java": found}}, **given) == [words]
     # That of Debian 12, which is to be installed; and one of which nothing is known.
@@ -549,7 +605,7 @@ def test_sharing_needs_a_distribution_that_has_such_a_java() -> None:
     ("path", "what"),
     [
         ("/tmp/ready", "/tmp/ready is in a directory of which the service has one of its own (PrivateTmp=)"),
-        ("/var/tmp/a/ready", "/var/tmp/a/ready is in a directory of which the service has one of its own (PrivateTmp=)"),
+        ("/var/tmp/ready", "/var/tmp/ready is in a directory of which the service has one of its own (PrivateTmp=)"),
         (
             "/run/fetcher/ready",
             "/run/fetcher/ready is in none of its working_directory and write_paths, so it cannot make it",
@@ -584,7 +640,7 @@ def test_a_jar_is_an_archive(tmp_path: Path) -> None:
             java_service_model, values, node="node-a", facts=FACTS, jars=stat, vrrp_instances=INSTANCES
         )
         if refused:
-            with pytest.raises(AnsibleFilterError, match=r"bad.jar' is not a jar; give an archive that `jar` or a build"):
+            with pytest.raises(AnsibleFilterError, match=r"bad.jar' is not a jar; give an archive that `jar` or"):
                 ask()
         else:
             assert ask()["services"][0]["jar"]["sha256"] == DIGEST
