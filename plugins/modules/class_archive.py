@@ -111,19 +111,18 @@ def open_made(path, account):
     except OSError as exc:
         if exc.errno == errno.ENOENT:
             return None
-        raise NodeError("path: %s, which the program made, cannot be read (%s); see what it does" % (path, exc.strerror))
+        raise NodeError("path: %s, made by the program, cannot be read (%s); see what it does" % (path, exc.strerror))
     seen = os.fstat(descriptor)
     if not stat.S_ISREG(seen.st_mode) or seen.st_uid != account.pw_uid or seen.st_nlink != 1:
         os.close(descriptor)
-        raise NodeError("path: %s, which the program made, is no file of its own; see what it does" % path)
+        raise NodeError("path: %s, made by the program, is no file of its own; see what it does" % path)
     return descriptor
 
 
 def copy(descriptor, path):
     """Bring an open file to a path."""
-    with os.fdopen(os.dup(descriptor), "rb") as source:
-        with open(path, "wb") as target:
-            shutil.copyfileobj(source, target)
+    with os.fdopen(os.dup(descriptor), "rb") as source, open(path, "wb") as target:
+        shutil.copyfileobj(source, target)
 
 
 def make(module, account, stamp):

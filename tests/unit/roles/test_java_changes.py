@@ -75,10 +75,8 @@ def test_what_is_looked_at_is_what_the_role_writes() -> None:
     variables = read("vars/main.yml")
     assert variables["__java_service_environment_directory"] == model.ENVIRONMENTS
     assert variables["__java_service_agent_unit"] == model.AGENT
-    assert model.AGENT_FILES == (
-        variables["__java_service_agent_settings"],
-        variables["__java_service_agent_secrets"],
-    )
+    written = (variables["__java_service_agent_settings"], variables["__java_service_agent_secrets"])
+    assert written == model.AGENT_FILES
 
 
 def test_what_bound_a_unit_that_is_no_companion_any_more_is_removed(tmp_path: Path) -> None:

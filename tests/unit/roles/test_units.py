@@ -372,7 +372,8 @@ class TestJava:
     def test_a_child_may_say_that_it_is_ready(self, systemd: int) -> None:
         (path,) = (path for path in TEMPLATES if path.name == "java.service.j2")
         ready = {"kind": "systemd", "target": None, "notify": True}
-        found = {name: value for _section, name, value in directives(unit(path, systemd, java={**JAVA, "ready": ready}))}
+        text = unit(path, systemd, java={**JAVA, "ready": ready})
+        found = {name: value for _section, name, value in directives(text)}
         assert (found["Type"], found["NotifyAccess"]) == ("notify", "all")
         assert values("NotifyAccess", "java.service.j2", systemd) == []
 

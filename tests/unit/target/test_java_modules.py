@@ -165,7 +165,7 @@ class ClassArchiveTest(InDirectory):
         before = set(os.listdir(tempfile.gettempdir()))
         self.assertIn("cannot be read", self.make("--link")["msg"])
         for way in ("--hard", "--pipe"):
-            self.assertIn("which the program made, is no file of its own", self.make(way)["msg"])
+            self.assertIn("made by the program, is no file of its own", self.make(way)["msg"])
         self.assertFalse(os.path.exists(self.path("x.jsa")))
         left = set(os.listdir(tempfile.gettempdir())) - before
         self.assertEqual([name for name in left if name.startswith("ha-pair-classes.")], [])
