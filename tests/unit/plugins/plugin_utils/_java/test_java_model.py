@@ -578,8 +578,8 @@ def test_an_archive_of_classes_is_made_as_the_program_runs() -> None:
 def test_sharing_needs_a_java_that_can(found: list[dict[str, t.Any]], given: dict[str, t.Any], version: int) -> None:
     service = {"class_data_sharing": {"arguments": ["--version"]}}
     words = (
-        f"{PLACE}.class_data_sharing: needs Java 13 or newer, and that of this node is {version}; leave it out, or give "
-        "a newer Java"
+        f"{PLACE}.class_data_sharing: needs Java 13 or newer, and that of this node is {version}; leave it out, or "
+        "give a newer Java"
     )
     assert refusals(service, seen={"survey": {"java": found}}, **given) == [words]
     # That of Debian 12, which is to be installed; and one of which nothing is known.
