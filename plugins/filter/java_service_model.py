@@ -47,9 +47,20 @@ options:
     description: Directories that other roles of the same run make.
     type: list
     elements: str
+  owned:
+    description: Those of them that get an owner there, and are left alone here.
+    type: list
+    elements: str
   followers:
     description: By service, the units that another role binds to it.
     type: dict
+  witness_lease:
+    description: For how many seconds the witness lends at the most, where it is known.
+    type: float
+  mounts:
+    description: Where file servers are mounted, also those that are not mounted yet.
+    type: list
+    elements: str
 """
 
 EXAMPLES = r"""
@@ -82,6 +93,11 @@ _value:
       description: For which services M(duplex.ha_pair.java_survey) is to look, as that takes them.
       type: list
       elements: dict
+    reads:
+      description:
+        - What each unit reads when it starts, C(name) and C(files), as M(duplex.ha_pair.java_survey) takes them.
+      type: list
+      elements: dict
     agent:
       description: The settings of the program that starts and stops; none where no service is active_standby.
       type: dict
@@ -95,6 +111,7 @@ _value:
 """
 
 import typing as t
+import zipfile
 from collections.abc import Mapping
 
 from ansible.errors import AnsibleFilterError
@@ -108,7 +125,10 @@ def _files(results: t.Any) -> dict[str, dict[str, t.Any]]:
     for result in results or []:
         stat = result.get("stat")
         if isinstance(stat, Mapping):
-            found[str(result["item"])] = {"exists": stat.get("exists"), "sha256": stat.get("checksum")}
+            path, checksum = str(result["item"]), stat.get("checksum")
+            # One that cannot be read has no checksum either, and that is what is told.
+            archive = bool(stat.get("exists") and checksum) and zipfile.is_zipfile(path)
+            found[path] = {"exists": stat.get("exists"), "sha256": checksum, "archive": archive}
     return found
 
 
@@ -121,7 +141,10 @@ def java_service_model(
     jars: t.Any = None,
     vrrp_instances: t.Any = None,
     made: t.Any = (),
+    owned: t.Any = (),
     followers: t.Any = None,
+    witness_lease: t.Any = None,
+    mounts: t.Any = (),
 ) -> dict[str, t.Any]:
     """See DOCUMENTATION."""
     try:
@@ -135,7 +158,10 @@ def java_service_model(
             jars=_files(jars),
             instances=vrrp_instances if isinstance(vrrp_instances, Mapping) else None,
             made=made or (),
+            owned=owned or (),
             followers=followers or None,
+            witness_lease=witness_lease,
+            mounts=mounts or (),
         ).to_dict()
     except InputError as exc:
         raise AnsibleFilterError(f"duplex.ha_pair.java_service_model refuses this input:\n{exc}") from exc

@@ -69,11 +69,13 @@ size:
   sample: 5242880
 """
 
+import errno
 import hashlib
 import json
 import os
 import pwd
 import shutil
+import stat
 import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
@@ -99,11 +101,35 @@ def fingerprint(command):
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
+def open_made(path, account):
+    """A descriptor of what the program made; refused when it is anything but a file of the account's own.
+
+    The account has the directory: a link there would have root copy what the account may not read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as exc:
+        if exc.errno == errno.ENOENT:
+            return None
+        raise NodeError("path: %s, made by the program, cannot be read (%s); see what it does" % (path, exc.strerror))
+    seen = os.fstat(descriptor)
+    if not stat.S_ISREG(seen.st_mode) or seen.st_uid != account.pw_uid or seen.st_nlink != 1:
+        os.close(descriptor)
+        raise NodeError("path: %s, made by the program, is no file of its own; see what it does" % path)
+    return descriptor
+
+
+def copy(descriptor, path):
+    """Bring an open file to a path."""
+    with os.fdopen(os.dup(descriptor), "rb") as source, open(path, "wb") as target:
+        shutil.copyfileobj(source, target)
+
+
 def make(module, account, stamp):
     """Have the program make it, and put it into its place."""
     given = module.params
     working = tempfile.mkdtemp(prefix="ha-pair-classes.")
-    made = os.path.join(working, "classes.jsa")
+    made, opened = os.path.join(working, "classes.jsa"), None
     try:
         os.chown(working, account.pw_uid, account.pw_gid)
         words = [word.replace("%s", made) for word in given["command"]]
@@ -114,7 +140,8 @@ def make(module, account, stamp):
                 "command: %s did not end by itself within %d s; give arguments with which it does"
                 % (" ".join(given["command"]), given["timeout"])
             )
-        if code != 0 or not os.path.isfile(made):
+        opened = open_made(made, account) if code == 0 else None
+        if opened is None:
             said = [line.strip() for line in (err + "\n" + out).splitlines() if line.strip()]
             raise NodeError(
                 "command: %s %s (%s); give arguments with which it ends well, and a Java of version 13 or newer"
@@ -125,7 +152,7 @@ def make(module, account, stamp):
                 )
             )
         temporary = given["path"] + ".new"
-        shutil.copyfile(made, temporary)
+        copy(opened, temporary)
         os.chmod(temporary, 0o640)
         os.chown(temporary, 0, account.pw_gid)
         archive.to_disk(temporary)
@@ -133,7 +160,10 @@ def make(module, account, stamp):
         with open(given["path"] + ".of", "w") as target:
             target.write(stamp + "\n")
     finally:
-        shutil.rmtree(working, ignore_errors=True)
+        if opened is not None:
+            os.close(opened)
+        # As the account: root would follow what that puts there meanwhile.
+        module.run_command(["runuser", "-u", given["user"], "--", "rm", "-rf", working], cwd="/")
 
 
 def run(module):

@@ -45,6 +45,9 @@ options:
     description: How many releases stay, this one among them.
     type: int
     default: 2
+  unit:
+    description: The file of the unit that runs it. Releases that it names stay as well; the next start needs them.
+    type: path
 attributes:
   check_mode:
     description: Can run in check mode. The jar need not be there then.
@@ -64,6 +67,7 @@ EXAMPLES = r"""
     release: 0a1b2c3d4e5f6071
     checksum: 0a1b2c3d4e5f60710a1b2c3d4e5f60710a1b2c3d4e5f60710a1b2c3d4e5f6071
     source: /var/lib/ha-pair/java/.incoming/fetcher.jar
+    unit: /etc/systemd/system/fetcher.service
     group: fetcher
 """
 
@@ -93,6 +97,7 @@ import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node.system import read_text
 from ansible_collections.duplex.ha_pair.plugins.module_utils._tomcat import archive, releases
 
 
@@ -132,6 +137,12 @@ def place(given, directory, path):
     os.unlink(source)
 
 
+def needed(unit, directory, there):
+    """The releases of which the unit's file names something."""
+    text = (read_text(unit) or "") if unit else ""
+    return [name for name in there if os.path.join(directory, name) + "/" in text]
+
+
 def run(module):
     """What was done, as the module's result."""
     given = module.params
@@ -150,7 +161,7 @@ def run(module):
         if not module.check_mode:
             place(given, directory, path)
     ran = releases.noted(before, given["release"])
-    removed = releases.to_remove(after, ran, given["release"], given["keep"])
+    removed = releases.to_remove(after, ran, given["release"], given["keep"], needed(given["unit"], directory, there))
     after = [name for name in after if name not in removed]
     if not module.check_mode:
         if ran != before:
@@ -181,6 +192,7 @@ def main():
             "checksum": {"type": "str", "required": True},
             "group": {"type": "str", "default": "root"},
             "keep": {"type": "int", "default": 2},
+            "unit": {"type": "path"},
         },
         supports_check_mode=True,
     )

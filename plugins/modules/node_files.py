@@ -179,7 +179,12 @@ class Changer(object):
             return  # somebody laid it elsewhere, and keeps it as they like
         missing = self._ask(path, node_files.to_make, node_files.look(path))
         if missing and not self._module.check_mode:
-            os.makedirs(path)
+            # Those above it as well: with the mask of whoever runs this, nobody else might get through them.
+            before = os.umask(0o022)
+            try:
+                os.makedirs(path)
+            finally:
+                os.umask(before)
         self._finish(entry, missing)
 
     def replace(self, entry):

@@ -75,7 +75,9 @@ survey:
           the package's own and unchanged, or C(foreign)), C(secret) (whether that file holds a password).
       type: dict
     units:
-      description: By name, each with C(load), C(active), C(sub), C(enabled) and C(result).
+      description:
+        - By name, each with C(load), C(active), C(sub), C(enabled), C(result) and C(triggers), the units that it
+          starts.
       type: dict
     systemd:
       description: The version of systemd as a number, such as V(252); null when it does not say.

@@ -100,6 +100,11 @@ def shortest_lease(watchdog, stop_timeout):
     return 1.5 * (watchdog + stop_timeout + MARGIN)
 
 
+def longest_stop(watchdog, lease=300.0):
+    """The longest stop_timeout for which there is a lease that is long enough."""
+    return lease / 1.5 - watchdog - MARGIN
+
+
 def shortest_timeout(watchdog, blind, stop_timeout):
     """So long may a node that knows that it has to stop take for it: its agent may be dead, or keepalived silent."""
     return watchdog + blind + stop_timeout + MARGIN

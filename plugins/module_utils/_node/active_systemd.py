@@ -50,8 +50,9 @@ def summary(shown):
     """What the core wants to know; `shown`: what is said of the target, the service, and its companions."""
     jobs = [
         "start" if values["ActiveState"] in _STARTING else "stop"
-        for values in shown
-        if values.get("Job", "0") not in ("", "0")
+        for place, values in enumerate(shown)
+        # A companion that runs once and ends has a job for as long as it runs, which says nothing of the service.
+        if values.get("Job", "0") not in ("", "0") and not (place > 1 and values["ActiveState"] == "activating")
     ]
     service = shown[1]
     restarts = service.get("NRestarts", "")

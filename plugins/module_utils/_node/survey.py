@@ -19,7 +19,7 @@ from .system import STATE_DIRECTORY, read_text
 
 __metaclass__ = type
 
-UNIT_PROPERTIES = ("LoadState", "ActiveState", "SubState", "UnitFileState", "Result")
+UNIT_PROPERTIES = ("LoadState", "ActiveState", "SubState", "UnitFileState", "Result", "Triggers")
 ABSENT, OURS, SAMPLE, FOREIGN = "absent", "ours", "sample", "foreign"
 # By this word a configuration of this collection is known.
 MARKER = "duplex.ha_pair"
@@ -31,7 +31,7 @@ _KEEPING = ("yes", "true", "on", "1", "static")
 
 
 def parse_units(text, names):
-    """{unit: {load, active, sub, enabled, result}} of what `systemctl show -p ...` prints for these units.
+    """{unit: {load, active, sub, enabled, result, triggers}} of what `systemctl show -p ...` prints for these units.
 
     By place and not by Id: a unit may be asked for by an alias. Raises NodeError when an answer is missing.
     """
@@ -50,6 +50,7 @@ def parse_units(text, names):
             "sub": values.get("SubState", ""),
             "enabled": values.get("UnitFileState", "") in ("enabled", "enabled-runtime"),
             "result": values.get("Result", ""),
+            "triggers": values.get("Triggers", "").split(),
         }
     return found
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.active_settings import (
     KINDS,
+    longest_stop,
     shortest_lease,
     shortest_timeout,
 )
@@ -25,6 +26,7 @@ KEYS = {
 }
 USUAL_LEASE = 15.0
 LEAST_SECRET = 16
+LONGEST_LEASE = 300.0
 
 ARBITER_CURE = "give one such as {kind: peer}, {kind: witness}, {kind: command, command: [...]} or {kind: none}"
 COMMAND_CURE = "give a command that ends with 0 once the other node is off, such as [/usr/local/sbin/fence-peer]"
@@ -46,11 +48,12 @@ class Pair:
 
 @dataclass(frozen=True)
 class Witness:
-    """Where the witness listens, and under which name it knows this pair."""
+    """Where the witness listens, under which name it knows this pair, and what it lends for; None: nobody knows."""
 
     address: str
     port: int
     pair: str
+    lease: float | None
 
 
 def check_secret(reader: Reader, place: str, given: object) -> None:
@@ -63,14 +66,28 @@ def check_secret(reader: Reader, place: str, given: object) -> None:
         reader.refuse(place, "is too short", VAULT_CURE)
 
 
-def read_witness(reader: Reader, prefix: str, given: Mapping[str, t.Any], pair: str) -> Witness | None:
+def read_witness(
+    reader: Reader, prefix: str, given: Mapping[str, t.Any], pair: str, lease: float | None
+) -> Witness | None:
     """The witness of a node, None where none is given or it is refused."""
     address = ip_address(given.get("witness_address") or None)
     if address is None or address.is_loopback():
         what = "is missing" if not given.get("witness_address") else f"{given['witness_address']!r} is not an address"
         reader.refuse(f"{prefix}witness_address", what, WITNESS_CURE)
     port = reader.integer(f"{prefix}witness_port", given.get("witness_port"), 1, 65535, "give the port of the witness")
-    return Witness(str(address), port, pair) if address is not None and port is not None else None
+    return Witness(str(address), port, pair, lease) if address is not None and port is not None else None
+
+
+def _check_loan(reader: Reader, place: str, lease: float | None, witness: Witness, least: float) -> None:
+    """A witness refuses every loan that is longer than its own limit, so that the service would run nowhere."""
+    if lease is None or witness.lease is None or lease <= witness.lease:
+        return
+    shorter = f"at most {witness.lease:g} here" if witness.lease >= least else "a shorter stop_timeout here"
+    reader.refuse(
+        place,
+        f"is {lease:g}, and the witness {witness.address} lends for {witness.lease:g} seconds at the most",
+        f"give active_witness_lease: {lease:g} or more there, or {shorter}",
+    )
 
 
 def read_arbiter(
@@ -101,13 +118,21 @@ def read_arbiter(
     least_timeout = shortest_timeout(watchdog, blind, stop_timeout)
     # Only a witness ends a service with its loan; to the other node a lease is only a promise not to start.
     low = least_lease if name == "witness" else 3.0
+    if low > LONGEST_LEASE:
+        reader.refuse(
+            f"{place.rpartition('.')[0]}.stop_timeout",
+            f"{stop_timeout:g} is longer than a loan of a witness, {LONGEST_LEASE:g} seconds at the most, leaves to "
+            "stop",
+            f"give at most {longest_stop(watchdog):g}, or another arbiter",
+        )
+        return None
     found: dict[str, t.Any] = {
         "kind": name,
         "lease": reader.seconds(
             f"{place}.lease",
-            entry.get("lease", max(USUAL_LEASE, least_lease)),
+            entry.get("lease", min(LONGEST_LEASE, max(USUAL_LEASE, least_lease))),
             low,
-            300,
+            LONGEST_LEASE,
             f"give at least {low:g}, so that there is time to stop, or a shorter stop_timeout",
         ),
     }
@@ -115,6 +140,7 @@ def read_arbiter(
         third = witness()
         if third is not None:
             found.update(address=third.address, port=third.port, pair=third.pair)
+            _check_loan(reader, f"{place}.lease", found["lease"], third, low)
         return found
     # A command makes sure by itself that the other node has stopped.
     low = 1.0 if name == "command" else least_timeout

@@ -15,13 +15,17 @@ from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp import facts 
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.values import pair_addresses
 
 from .arbiter import Pair, Witness, check_secret, read_arbiter, read_witness
-from .java import Java, Needs, read_java
+from .java import DEBIAN_USUAL, EL_USUAL, Java, Needs, read_java
 from .quoting import environment_line
 from .services import ACTIVE_STANDBY, Known, Service, read_services
 
 PREFIX = "java_service_"
 DIRECTORY = "/var/lib/ha-pair/java"
 STATE_DIRECTORY = "/run/keepalived/ha-pair"
+UNITS = "/etc/systemd/system"
+ENVIRONMENTS = "/etc/ha-pair/java"
+AGENT = "ha-pair-active.service"
+AGENT_FILES = ("/etc/keepalived/ha-pair-active.json", "/etc/keepalived/ha-pair-active.secrets.json")
 # How long VRRP may say nothing until a service stops (s).
 BLIND = 2.0
 USUAL_ARBITER = {"kind": "peer"}
@@ -60,9 +64,17 @@ class Model:
                 "user": service.user,
                 "uid": service.uid,
                 "paths": [service.working_directory] if service.given_directory else [],
+                "own": list(service.makes),
             }
             for service in self.services
         ]
+        plain["reads"] = [
+            {
+                "name": f"{service.name}.service",
+                "files": [f"{UNITS}/{service.name}.service", f"{ENVIRONMENTS}/{service.name}.env"],
+            }
+            for service in self.services
+        ] + [{"name": AGENT, "files": [f"{UNITS}/{AGENT}", *AGENT_FILES]}]
         return plain
 
 
@@ -76,19 +88,24 @@ def build_services(
     jars: Mapping[str, Mapping[str, t.Any]] | None = None,
     instances: Mapping[str, t.Any] | None = None,
     made: t.Sequence[str] = (),
+    owned: t.Sequence[str] = (),
     followers: Mapping[str, t.Sequence[str]] | None = None,
+    witness_lease: object = None,
+    mounts: t.Sequence[str] = (),
 ) -> Model:
     """The complete model; raises InputError with every problem that was found.
 
     `given` holds the role's variables without their prefix. `survey` is what the module java_survey found on the node,
     `units` what systemd says of the units that are named, `jars` what the controller knows of its files; without them,
-    nothing is refused for their sake. `made` and `followers`: see Known.
+    nothing is refused for their sake. `made`, `owned`, `followers` and `mounts`: see Known. `witness_lease`: for how
+    many seconds the witness lends at the most, where its host says so; what is wrong with it is refused there.
     """
     reader = Reader()
     seen = survey or {}
     platform = _platform(reader, node, facts)
     java = _java(reader, given, platform, facts, seen)
     known = Known(
+        java=_version(java, platform, seen.get("java")),
         files=jars or {},
         memory=seen.get("memory"),
         accounts=seen.get("accounts"),
@@ -98,6 +115,13 @@ def build_services(
         releases=seen.get("releases", {}),
         instances=instances,
         made=tuple(made),
+        owned=tuple(owned),
+        drop_ins=seen.get("drop_ins") or {},
+        groups=seen.get("groups") or {},
+        named_groups=seen.get("named_groups") or {},
+        gids=seen.get("gids") or {},
+        owners=seen.get("owners") or {},
+        mounts=tuple(mounts),
         followers={name: tuple(entries) for name, entries in (followers or {}).items()},
     )
     services = read_services(
@@ -105,7 +129,7 @@ def build_services(
     )
     _check_accounts(reader, services)
     pair = _pair(reader, given, node)
-    agent, secrets = _agent(reader, given, node, services, pair)
+    agent, secrets = _agent(reader, given, node, services, pair, _seconds(witness_lease))
     reader.finish()
     return Model(node=node, java=java, services=services, agent=agent, secrets=secrets, pair=pair)
 
@@ -152,6 +176,23 @@ def _java(
     )
 
 
+def _version(
+    java: Java | None, platform: tuple[str, str, str] | None, found: t.Sequence[Mapping[str, t.Any]] | None
+) -> int | None:
+    """Which Java it is, as far as that is known; `found`: those of the node, None when nobody looked."""
+    if java is None or platform is None or java.version is not None:
+        return java.version if java else None
+    if java.package is None:
+        home = java.home.rstrip("/")
+        return next((entry.get("version") for entry in found or () if entry.get("home") == home), None)
+    usual = next((entry for entry in found or () if entry.get("default")), None)
+    if usual is not None:
+        version = usual.get("version")
+        return version if isinstance(version, int) else None
+    family, _distribution, major = platform
+    return None if found is None else (DEBIAN_USUAL if family == "Debian" else EL_USUAL).get(major)
+
+
 def _check_accounts(reader: Reader, services: t.Sequence[Service]) -> None:
     """One account has one number."""
     numbers: dict[str, Service] = {}
@@ -164,6 +205,13 @@ def _check_accounts(reader: Reader, services: t.Sequence[Service]) -> None:
                 f"{other.uid or 'none'}",
                 "give both the same, or each an account of its own",
             )
+
+
+def _seconds(given: object) -> float | None:
+    try:
+        return float(given) if isinstance(given, (int, float, str)) else None
+    except ValueError:
+        return None
 
 
 def _pair(reader: Reader, given: Mapping[str, t.Any], node: str) -> Pair | None:
@@ -179,7 +227,12 @@ def _pair(reader: Reader, given: Mapping[str, t.Any], node: str) -> Pair | None:
 
 
 def _agent(
-    reader: Reader, given: Mapping[str, t.Any], node: str, services: t.Sequence[Service], pair: Pair | None
+    reader: Reader,
+    given: Mapping[str, t.Any],
+    node: str,
+    services: t.Sequence[Service],
+    pair: Pair | None,
+    lent: float | None,
 ) -> tuple[dict[str, t.Any] | None, tuple[str, ...]]:
     watchdog = reader.seconds(
         f"{PREFIX}watchdog", given.get("watchdog", 3), 1, 60, "give seconds after which systemd ends a hung agent"
@@ -192,12 +245,12 @@ def _agent(
     def third() -> Witness | None:
         if not witness:
             # Both nodes have to give the pair the same name, and no other pair may have it.
-            name = "/".join(sorted((pair.node, pair.peer))) if pair else str(given.get("pair_name") or "")
+            name = "/".join(sorted((pair.node, pair.peer))) if pair else ""
             if not name:
                 reader.refuse(
                     f"{PREFIX}members", "is missing, and the witness has to know the pair", "give the two nodes"
                 )
-            witness.append(read_witness(reader, PREFIX, given, name))
+            witness.append(read_witness(reader, PREFIX, given, name, lent))
         return witness[0]
 
     entries, kinds = {}, set()
@@ -236,7 +289,7 @@ def _agent_entry(service: Service, arbiter: dict[str, t.Any]) -> dict[str, t.Any
         "track_file": f"{STATE_DIRECTORY}/track/{service.name}",
         "ready_file": f"{STATE_DIRECTORY}/active/{service.name}",
         "failing_file": f"{STATE_DIRECTORY}/failing/{service.name}",
-        "companions": list(service.companions),
+        "companions": [*service.companions, *service.triggered],
         "confirm": service.confirm,
         "blind": BLIND,
         "start_timeout": service.start_timeout,

@@ -91,7 +91,7 @@ def _url(reader: Reader, place: str, given: object) -> str | None:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
-    if host is None or port == 0 or parts.scheme not in ("http", "https") or re.search(r"[\s\"'\\{}#!$]", url):
+    if host is None or port == 0 or parts.scheme not in ("http", "https") or re.search(r"[^!-~]|[\"'\\{}#!$]", url):
         reader.refuse(place, f"{shown(url)} is not a plain http or https URL", cure)
     elif parts.username is not None:
         reader.refuse(place, "holds a user name, and is written where others read it", cure)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader, kind, nearest, shown
-from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.values import words
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.values import boolean, words
 
 from .archives import JAR, read_archive
 from .java import OPTION, Java, read_heap, read_options
@@ -104,7 +104,12 @@ class Sharing:
 
 @dataclass(frozen=True)
 class Service:
-    """One service. `start`: ExecStart=. `given_directory`: it is the user's, not made by us. `own_paths` we make."""
+    """One service.
+
+    `start`: ExecStart=. `given_directory`: it is the user's, not made by us. `own_paths`: it may write there
+    as well. `makes`: of all these what is made here, and by no other role. `triggered`: units that
+    companions start (that of a timer), which end with the service and are not started with it.
+    """
 
     name: str
     mode: str
@@ -112,10 +117,12 @@ class Service:
     jar: Jar | None
     start: str
     user: str
+    group: str
     uid: int | None
     working_directory: str
     given_directory: bool
     own_paths: tuple[str, ...]
+    makes: tuple[str, ...]
     sees_homes: bool
     memory_max: str
     ports: tuple[int, ...]
@@ -126,6 +133,7 @@ class Service:
     confirm: float
     restarts: int
     companions: tuple[str, ...]
+    triggered: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
 
 
@@ -133,10 +141,16 @@ class Service:
 class Known:
     """What is known of the node and the controller; what is None was not looked at.
 
-    `accounts`: {name: uid or None}, `uids`: {uid: name}, `paths`: {service: {path: word}}, `units`: {name: {...}},
-    `made`: directories that other roles of the same run make, `followers`: units that another role binds to a service.
+    `java`: which version runs jars, `accounts`: {name: uid or None}, `uids`: {uid: name}, `paths`: {service: {path:
+    word}}, `units`: {name: {...}},
+    `made`: directories that other roles of the same run make, `owned`: those of them that they give to somebody,
+    `followers`: units that another role binds to a service,
+    `drop_ins`: {service: files of ours in directories of units}, `groups`: {account: its group}, `named_groups`:
+    {account: the number of the group of that name}, `gids`: {number of an account: the group that has it}, `owners`:
+    {service: {path: whose it is}}, `mounts`: where file servers are mounted, which own what is there.
     """
 
+    java: int | None
     files: Mapping[str, Mapping[str, t.Any]]
     memory: int | None
     accounts: Mapping[str, int | None] | None
@@ -146,7 +160,14 @@ class Known:
     releases: Mapping[str, t.Sequence[str]]
     instances: Mapping[str, t.Any] | None
     made: tuple[str, ...]
+    owned: tuple[str, ...]
     followers: Mapping[str, tuple[str, ...]]
+    drop_ins: Mapping[str, t.Sequence[str]]
+    groups: Mapping[str, str | None]
+    named_groups: Mapping[str, int | None]
+    gids: Mapping[str, str]
+    owners: Mapping[str, Mapping[str, str]]
+    mounts: tuple[str, ...]
 
 
 def read_services(
@@ -162,12 +183,15 @@ def read_services(
         here = f"{place}.{key}"
         if not isinstance(key, str) or not NAME.fullmatch(key):
             reader.refuse(place, f"{shown(key)} is not a name", NAME_CURE)
+        elif key == "keepalived" or key.startswith("ha-pair"):
+            reader.refuse(here, "has the name of what the pair itself needs", NAME_CURE)
         elif not isinstance(value, Mapping):
             reader.refuse(here, f"is {kind(value)}, not a dictionary", SERVICES_CURE)
         else:
             reader.keys(here, value, KEYS)
             found.append(_service(reader, here, key, value, java, known, directory))
     _check_apart(reader, place, found)
+    _check_tracked(reader, place, given, known)
     return tuple(found)
 
 
@@ -185,8 +209,9 @@ def _service(
         for key in STANDBY_KEYS:
             if entry.get(key) is not None:
                 reader.refuse(f"{place}.{key}", "is for a service that runs on one node only", "leave it out")
+    _check_mode(reader, f"{place}.mode", name, str(mode), known)
     jar = _jar(reader, place, name, entry, known, directory)
-    sharing = _sharing(reader, f"{place}.class_data_sharing", entry, jar, java)
+    sharing = _sharing(reader, f"{place}.class_data_sharing", entry, jar, java, known.java)
     memory_max = _memory(reader, f"{place}.memory_max", entry.get("memory_max"), known.memory)
     start = _start(reader, place, entry, jar, sharing, java, memory_max, known)
     if sharing is not None:
@@ -198,7 +223,9 @@ def _service(
     own_paths = _paths(reader, f"{place}.write_paths", entry.get("write_paths"))
     if entry.get("working_directory") is not None and working:
         _check_directory(reader, f"{place}.working_directory", name, user, working, (*own_paths, *known.made), known)
+    makes = _made_here(reader, place, name, user, uid, (working, *own_paths), entry, known)
     ready = read_ready(reader, f"{place}.ready", entry.get("ready"))
+    _check_ready_file(reader, f"{place}.ready.file", ready, (working, *own_paths))
     start_timeout = _seconds(reader, place, "start_timeout", entry, 60, 1, 3600)
     if start_timeout < ready.interval:
         reader.refuse(
@@ -213,6 +240,7 @@ def _service(
             "give {url: http://127.0.0.1:8081/health} or {tcp: 127.0.0.1:8081}, so that a node that does not answer is "
             "left out",
         )
+    companions = _companions(reader, f"{place}.companions", name, entry.get("companions"), known)
     return Service(
         name=name,
         mode=str(mode),
@@ -220,10 +248,13 @@ def _service(
         jar=jar,
         start=start,
         user=user,
+        # An account that was there before has the group that somebody gave it.
+        group=(known.groups or {}).get(user) or user,
         uid=uid,
         working_directory=working,
         given_directory=entry.get("working_directory") is not None,
         own_paths=own_paths,
+        makes=makes,
         sees_homes=any(HOMES.match(path) for path in (working, *own_paths)),
         memory_max=memory_max,
         ports=_ports(reader, f"{place}.ports", entry.get("ports")),
@@ -233,9 +264,37 @@ def _service(
         stop_timeout=_seconds(reader, place, "stop_timeout", entry, 10, 0.5, 300),
         confirm=_seconds(reader, place, "confirm", entry, 1, 0, 60),
         restarts=reader.integer(f"{place}.restarts", entry.get("restarts", 2), 0, 100, "give a count, such as 2") or 0,
-        companions=_companions(reader, f"{place}.companions", name, entry.get("companions"), known),
+        companions=companions,
+        triggered=_triggered(reader, f"{place}.companions", name, companions, known),
         environment=_environment(reader, f"{place}.environment", entry.get("environment")),
     )
+
+
+def _check_mode(reader: Reader, place: str, name: str, mode: str, known: Known) -> None:
+    """What is left of the other mode: two would start and stop the service, each by its own rules."""
+    units = known.units or {}
+    target, tracking = f"ha-pair-{name}.target", f"ha-pair-track-{name}.service"
+    drop_in = f"/etc/systemd/system/{name}.service.d/ha-pair.conf"
+    both = (
+        bool(units.get(f"{name}.service", {}).get("enabled"))
+        or units.get(tracking, {}).get("load") == "loaded"
+        or drop_in in known.drop_ins.get(name, ())
+    )
+    if mode == ACTIVE_STANDBY and both:
+        reader.refuse(
+            place,
+            f"is {ACTIVE_STANDBY}, and {name}.service is still set up to run on both nodes",
+            f'run "systemctl disable --now {name}.service; rm -f /etc/systemd/system/{tracking} {drop_in}; systemctl '
+            'daemon-reload" on both nodes, and deploy them again',
+        )
+    elif mode == ACTIVE_ACTIVE and units.get(target, {}).get("load") == "loaded":
+        reader.refuse(
+            place,
+            f"is {ACTIVE_ACTIVE}, and {name}.service is still set up to run on one node ({target})",
+            f'run "systemctl stop ha-pair-active.service; rm -f /etc/systemd/system/{target} '
+            f'/etc/systemd/system/*.d/ha-pair-{name}.conf; systemctl daemon-reload" on both nodes, and deploy them '
+            "again",
+        )
 
 
 def _seconds(
@@ -331,7 +390,7 @@ def _options(
 
 
 def _sharing(
-    reader: Reader, place: str, entry: Mapping[str, t.Any], jar: Jar | None, java: Java | None
+    reader: Reader, place: str, entry: Mapping[str, t.Any], jar: Jar | None, java: Java | None, version: int | None
 ) -> Sharing | None:
     given = entry.get("class_data_sharing")
     if given is None or jar is None:
@@ -343,10 +402,11 @@ def _sharing(
     timeout = reader.integer(f"{place}.timeout", options.get("timeout", 60), 1, 3600, "give seconds such as 60")
     if options.get("arguments") is None:
         reader.refuse(f"{place}.arguments", "is missing", SHARING_CURE)
-    if java is not None and java.version is not None and java.version < SHARING_JAVA:
+    if version is not None and version < SHARING_JAVA:
+        what = "java_service_java_version" if java is not None and java.version is not None else "that of this node"
         reader.refuse(
             place,
-            f"needs Java {SHARING_JAVA} or newer, and java_service_java_version is {java.version}",
+            f"needs Java {SHARING_JAVA} or newer, and {what} is {version}",
             "leave it out, or give a newer Java",
         )
     arguments = _words(reader, f"{place}.arguments", options.get("arguments"))
@@ -413,6 +473,18 @@ def _account(reader: Reader, place: str, name: str, entry: Mapping[str, t.Any], 
             f"is {uid}, and {user} has {has} on this node",
             f"give {has}, or change it on the node together with the owner of its files",
         )
+    # Its group is made with it, and has the same number.
+    if uid is not None and known.accounts is not None and has is None:
+        group, number = known.gids.get(str(uid)), known.named_groups.get(user)
+        if group is not None and group != user:
+            reader.refuse(
+                f"{place}.uid",
+                f"{uid} is the number of the group {group} on this node, and {user} is to have a group of that number",
+                "give one that is free as a group's as well, on both nodes",
+            )
+        elif number is not None and number != uid:
+            what = f"is {uid}, and the group {user} has {number} on this node"
+            reader.refuse(f"{place}.uid", what, f"give {number}, or remove that group when nothing is its own")
     other = (known.uids or {}).get(str(uid)) if uid is not None else None
     if other is not None and other != user:
         reader.refuse(f"{place}.uid", f"{uid} is that of {other} on this node", "give one that is free on both nodes")
@@ -433,6 +505,50 @@ def _path(reader: Reader, place: str, given: object) -> str:
     return path
 
 
+def _made_here(
+    reader: Reader,
+    place: str,
+    name: str,
+    user: str,
+    uid: int | None,
+    paths: tuple[str, ...],
+    entry: Mapping[str, t.Any],
+    known: Known,
+) -> tuple[str, ...]:
+    """The directories that the role makes; one that is somebody else's is not taken from them."""
+    makes = []
+    for index, path in enumerate(paths):
+        if not path or path in known.owned or (index == 0 and entry.get("working_directory") is not None):
+            continue
+        makes.append(path)
+        here = f"{place}.write_paths[{index - 1}]" if index else f"{place}.working_directory"
+        _check_directory(reader, here, name, user, path, (), known, ours=True)
+        owner = known.owners.get(name, {}).get(path)
+        if owner is None or owner in (user, str(uid)) or any(_is_in(path, mount) for mount in known.mounts):
+            continue
+        reader.refuse(
+            here,
+            f"{path} is there, and belongs to {owner}",
+            f'run "chown {user} {path}" on the node if {name} is to have it, or give another directory',
+        )
+    return tuple(dict.fromkeys(makes))
+
+
+def _is_in(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(f"{directory.rstrip('/')}/")
+
+
+def _check_ready_file(reader: Reader, place: str, ready: Ready, own: tuple[str, ...]) -> None:
+    if ready.kind != "file" or not ready.target:
+        return
+    path = str(ready.target)
+    cure = f"give one in a directory of its own, such as {own[0] or '/var/lib/fetcher'}/ready"
+    if re.match(r"/(var/)?tmp/", path):
+        reader.refuse(place, f"{path} is in a directory of which the service has one of its own (PrivateTmp=)", cure)
+    elif not any(path.startswith(f"{directory}/") for directory in own if directory):
+        reader.refuse(place, f"{path} is in none of its working_directory and write_paths, so it cannot make it", cure)
+
+
 def _paths(reader: Reader, place: str, given: object) -> tuple[str, ...]:
     if given is None:
         return ()
@@ -441,9 +557,17 @@ def _paths(reader: Reader, place: str, given: object) -> tuple[str, ...]:
 
 
 def _check_directory(
-    reader: Reader, place: str, name: str, user: str, path: str, made: tuple[str, ...], known: Known
+    reader: Reader,
+    place: str,
+    name: str,
+    user: str,
+    path: str,
+    made: tuple[str, ...],
+    known: Known,
+    *,
+    ours: bool = False,
 ) -> None:
-    if known.paths is None or any(path == one or path.startswith(f"{one}/") for one in made):
+    if known.paths is None or any(_is_in(path, one) for one in made):
         return
     word = known.paths.get(name, {}).get(path)
     problems = {
@@ -452,6 +576,9 @@ def _check_directory(
         "refused": (f"cannot be written to by {user}", f'run "chown {user} {path}", or give another directory'),
         "silent": ("does not answer", "see whether its file server does"),
     }
+    if ours:
+        # It is made, and given to the account.
+        del problems["missing"], problems["refused"]
     if word in problems:
         what, cure = problems[word]
         reader.refuse(place, f"{path} {what}", cure)
@@ -512,6 +639,23 @@ def _tracked(options: object, name: str) -> Mapping[str, t.Any]:
     return found if isinstance(found, Mapping) else {}
 
 
+def _check_tracked(reader: Reader, place: str, given: object, known: Known) -> None:
+    """An instance whose service nobody starts has no owner on any node."""
+    names = [str(name) for name in given] if isinstance(given, Mapping) else []
+    for instance, options in (known.instances or {}).items():
+        services = options.get("services") if isinstance(options, Mapping) else None
+        for name in services if isinstance(services, Mapping) else ():
+            lazy = boolean("", _tracked(options, name).get("active_standby", False), Reader())
+            if lazy and str(name) not in names:
+                close = nearest(str(name), names)
+                reader.refuse(
+                    f"keepalived_instances.{instance}.services.{name}",
+                    f"is active_standby, and {place} has no {name}, so nobody would start it and no node would have "
+                    "the VIP",
+                    f"did you mean {close!r}?" if close else f"add {name} to {place}, or leave active_standby out",
+                )
+
+
 def _companions(reader: Reader, place: str, name: str, given: object, known: Known) -> tuple[str, ...]:
     found: list[str] = []
     for index, value in enumerate(reader.sequence(place, [] if given is None else given, UNIT_CURE) or []):
@@ -521,13 +665,30 @@ def _companions(reader: Reader, place: str, name: str, given: object, known: Kno
             continue
         if unit == f"{name}.service":
             reader.refuse(here, f"{unit} is the service itself", UNIT_CURE)
-        elif unit.startswith("ha-pair-") or unit == "keepalived.service":
+        elif _is_of_pair(unit):
             reader.refuse(here, f"{unit} is what the pair itself needs on both nodes", UNIT_CURE)
         elif known.units is not None and known.units.get(unit, {}).get("load") != "loaded":
             reader.refuse(here, f"{unit} is not a unit of this node", "install what brings it first, or leave it out")
         else:
             found.append(unit)
     return tuple(dict.fromkeys((*known.followers.get(name, ()), *found)))
+
+
+def _is_of_pair(unit: str) -> bool:
+    return unit.startswith("ha-pair-") or unit == "keepalived.service"
+
+
+def _triggered(reader: Reader, place: str, name: str, companions: tuple[str, ...], known: Known) -> tuple[str, ...]:
+    """What the companions start by themselves: it would go on where its timer has been stopped."""
+    found: list[str] = []
+    for companion in companions:
+        for unit in (known.units or {}).get(companion, {}).get("triggers") or ():
+            if _is_of_pair(unit):
+                what = f"{companion} starts {unit}, which the pair itself needs on both nodes"
+                reader.refuse(place, what, f"leave {companion} out")
+            elif unit not in (f"{name}.service", *companions):
+                found.append(unit)
+    return tuple(dict.fromkeys(found))
 
 
 def _environment(reader: Reader, place: str, given: object) -> tuple[tuple[str, str], ...]:
@@ -554,9 +715,26 @@ def _environment(reader: Reader, place: str, given: object) -> tuple[tuple[str, 
 def _check_apart(reader: Reader, place: str, services: list[Service]) -> None:
     """A unit that two services take along would be stopped by the one that stops."""
     owner: dict[str, str] = {}
+    units = {f"{service.name}.service": service.name for service in services}
+    makers: dict[str, Service] = {}
     for service in services:
-        for unit in service.companions:
-            if owner.setdefault(unit, service.name) != service.name:
+        for path in service.makes:
+            other = makers.setdefault(path, service)
+            if other.user != service.user:
+                reader.refuse(
+                    f"{place}.{service.name}.{'write_paths' if path in service.own_paths else 'working_directory'}",
+                    f"{path} is to be made for {service.user}, and for {other.user} by {other.name}",
+                    "give each service a directory of its own, or both the same user",
+                )
+    for service in services:
+        for unit in (*service.companions, *service.triggered):
+            if units.get(unit, service.name) != service.name:
+                reader.refuse(
+                    f"{place}.{service.name}.companions",
+                    f"{unit} is a service of {place} itself, with a VIP and an arbiter of its own",
+                    "leave it out; give both the same instance, so that they run on one node",
+                )
+            elif owner.setdefault(unit, service.name) != service.name:
                 reader.refuse(
                     f"{place}.{service.name}.companions",
                     f"{unit} is a companion of {owner[unit]} as well",

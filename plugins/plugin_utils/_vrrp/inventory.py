@@ -236,8 +236,26 @@ def _inventory_warnings(
                 f"{pair.node}: nginx_sites: is set, and no instance tracks nginx; the VIP would stay with a node whose "
                 "nginx is down; add nginx to the services of an instance"
             )
+        warnings += [warning for member in members for warning in _standby_warnings(inventory[member], member, pair)]
         warnings += [warning for member in members for warning in _storage_warnings(inventory[member], member, pair)]
     return warnings
+
+
+def _standby_warnings(variables: Mapping[str, t.Any], member: str, pair: PairInput) -> list[str]:
+    """Services that run on the owner only, on a member where nobody starts them.
+
+    One that is missing among others, the role that starts them refuses.
+    """
+    if "java_service_services" in variables:
+        return []
+    return [
+        f"{member}: keepalived_instances.{instance.name}.services.{service.name}: is active_standby, and "
+        "java_service_services is not set; unless a play gives it to the role java_service, nobody starts "
+        f"{service.name} and this member stays in FAULT; set java_service_services"
+        for instance in pair.instances
+        for service in instance.services
+        if service.active_standby
+    ]
 
 
 def _storage_warnings(variables: Mapping[str, t.Any], member: str, pair: PairInput) -> list[str]:

@@ -271,9 +271,21 @@ CASES: list[tuple[str, dict[str, t.Any], dict[str, str], str]] = [
             {**TRACKING, "service_tracking_health_url": url},
             {},
             f"localhost: service_tracking_health_url: '{url}' is not a URL; "
-            "give one such as http://127.0.0.1/ha-pair/health",
+            "give one such as http://127.0.0.1/ha-pair/health or tcp://127.0.0.1:8081",
         )
-        for url in ("127.0.0.1/health", "http://127.0.0.1/a b", "http://127.0.0.1/'", 'http://127.0.0.1/"')
+        for url in (
+            "127.0.0.1/health",
+            "http://127.0.0.1/a b",
+            "http://127.0.0.1/'",
+            'http://127.0.0.1/"',
+            "tcp://127.0.0.1",
+            "tcp://127.0.0.1:8081/",
+        )
+    ],
+    # What is not refused says nothing.
+    *[
+        ("service_tracking", {**TRACKING, "service_tracking_health_url": url}, {}, "")
+        for url in ("tcp://127.0.0.1:8081", "tcp://[::1]:8081", "https://localhost/health")
     ],
     *[
         (

@@ -52,6 +52,7 @@ OLD: dict[str, set[str]] = {
         "MemoryLimit",
         "Nice",
         "NoNewPrivileges",
+        "NotifyAccess",
         "OOMScoreAdjust",
         "PermissionsStartOnly",
         "PrivateDevices",
@@ -367,6 +368,14 @@ class TestJava:
         assert values("After", "java.service.j2", systemd) == ["network.target", target, "ha-pair-sync-source.service"]
         assert values("Restart", "java.service.j2", systemd) == ["no"]
         assert values("WantedBy", "java.service.j2", systemd) == []
+
+    def test_a_child_may_say_that_it_is_ready(self, systemd: int) -> None:
+        (path,) = (path for path in TEMPLATES if path.name == "java.service.j2")
+        ready = {"kind": "systemd", "target": None, "notify": True}
+        text = unit(path, systemd, java={**JAVA, "ready": ready})
+        found = {name: value for _section, name, value in directives(text)}
+        assert (found["Type"], found["NotifyAccess"]) == ("notify", "all")
+        assert values("NotifyAccess", "java.service.j2", systemd) == []
 
     def test_one_that_runs_on_both_begins_at_boot(self, systemd: int) -> None:
         (path,) = (path for path in TEMPLATES if path.name == "java.service.j2")

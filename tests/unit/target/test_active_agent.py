@@ -622,6 +622,11 @@ class SystemdTest(unittest.TestCase):
                 text = text.replace(before, after)
             self.assertEqual(active_systemd.summary(active_systemd.parse_show(text))[key], expected)
 
+    def test_a_companion_that_runs_once_is_no_start_of_the_service(self):
+        runs = SHOWN.replace("ActiveState=inactive", "ActiveState=activating\nJob=71")
+        found = active_systemd.summary(active_systemd.parse_show(runs))
+        self.assertEqual((found["job"], found["down"]), (None, False))
+
     def test_what_was_said_before_a_command_ended_is_forgotten(self):
         down = SHOWN.replace("ActiveState=active", "ActiveState=inactive")
         self.show(down, 1.0)

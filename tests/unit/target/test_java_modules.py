@@ -27,10 +27,13 @@ needs_root = unittest.skipUnless(os.getuid() == 0, "needs root, as the role has 
 # Stands for a Java: writes where it is told to, as the JVM does at its end.
 JAVA = """#!/bin/sh
 for word; do case "$word" in
-  -XX:ArchiveClassesAtExit=*) echo archive of "$@" >"${word#*=}" ;;
+  -XX:ArchiveClassesAtExit=*) made=${word#*=}; echo archive of "$@" >"$made" ;;
   --fail) echo it does not work >&2; exit 3 ;;
   --hang) exec sleep 60 ;;
   --nothing) exec true ;;
+  --link) rm -f "$made"; ln -s /etc/passwd "$made" ;;
+  --hard) ln "$made" "$made.too" ;;
+  --pipe) rm -f "$made"; mkfifo "$made" ;;
 esac; done
 """
 
@@ -89,6 +92,18 @@ class JarTest(InDirectory):
         self.assertEqual(back["path"], second["path"])
         self.assertEqual(self.bring("four")["removed"], [os.path.basename(os.path.dirname(third["path"]))])
 
+    def test_what_the_unit_names_stays(self):
+        # Two runs broke off before they wrote the unit.
+        first = self.bring("one")
+        unit = self.write("fetcher.service", "ExecStart=/usr/bin/java -jar %s\n" % first["path"])
+        second = self.bring("two", unit=unit)
+        third = self.bring("three", unit=unit)
+        self.assertEqual(third["removed"], [os.path.basename(os.path.dirname(second["path"]))])
+        self.assertTrue(os.path.exists(first["path"]))
+        self.assertFalse(self.bring("three", there=False, unit=unit)["changed"])
+        self.write("fetcher.service", "ExecStart=/usr/bin/java -jar %s\n" % third["path"])
+        self.assertEqual(self.bring("four", unit=unit)["removed"], [first["releases"][0]])
+
     def test_another_jar_than_was_meant_is_refused(self):
         digest = hashlib.sha256(b"meant").hexdigest()
         done = self.bring("other", checksum=digest, release=digest[:16])
@@ -146,6 +161,15 @@ class ClassArchiveTest(InDirectory):
         self.assertIn("made no archive", self.make(command=command)["msg"])
         self.assertIn("has no %s for the place", self.make(command=[self.java])["msg"])
 
+    def test_root_copies_nothing_that_is_not_the_accounts_own(self):
+        before = set(os.listdir(tempfile.gettempdir()))
+        self.assertIn("cannot be read", self.make("--link")["msg"])
+        for way in ("--hard", "--pipe"):
+            self.assertIn("made by the program, is no file of its own", self.make(way)["msg"])
+        self.assertFalse(os.path.exists(self.path("x.jsa")))
+        left = set(os.listdir(tempfile.gettempdir())) - before
+        self.assertEqual([name for name in left if name.startswith("ha-pair-classes.")], [])
+
     def test_check_mode_makes_none(self):
         done = self.make("--version", _ansible_check_mode=True)
         self.assertEqual((done["changed"], done["size"]), (True, None))
@@ -165,3 +189,55 @@ class SurveyTest(InDirectory):
         self.assertEqual(found["uids"], {str(os.getuid()): USER})
         self.assertEqual(found["paths"]["one"], {self.directory: "writable", self.path("none"): "missing"})
         self.assertEqual(found["releases"], {"one": ["a" * 16], "two": []})
+        self.assertEqual(found["groups"], {USER: GROUP, "no-such-account": None})
+        self.assertEqual(found["named_groups"]["no-such-account"], None)
+
+    def test_tells_whose_directories_are_and_what_binds_units(self):
+        os.makedirs(self.path("report.timer.d"))
+        os.makedirs(self.path("one.service.d"))
+        bound = self.write("report.timer.d/ha-pair-one.conf", "")
+        self.write("report.timer.d/ha-pair-other.conf", "")
+        tracked = self.write("one.service.d/ha-pair.conf", "")
+        services = [
+            {"name": "one", "user": USER, "uid": os.getgid(), "own": [self.directory, self.path("none")]},
+            {"name": "two", "user": USER, "uid": 54321},
+        ]
+        found = self.run_named("java_survey", {"services": services, "systemd_directory": self.directory})["survey"]
+        self.assertEqual(found["owners"], {"one": {self.directory: USER}, "two": {}})
+        self.assertEqual(found["drop_ins"], {"one": [bound, tracked], "two": []})
+        self.assertEqual(found["gids"], {str(os.getgid()): GROUP})
+
+    def stale(self, started, active="active", reload="no"):
+        """Which of the units are stale, by what systemctl says; the file of one was written in 2026-11-22 09:53:18."""
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
+        program = os.path.join(directory, "systemctl")
+        with io.open(program, "w", encoding="utf-8") as target:
+            target.write(
+                u"#!/bin/sh\n[ $TZ = UTC ] && printf 'ActiveState=%s\\nExecMainStartTimestamp=%s\\n"
+                u"NeedDaemonReload=%s\\n'\n" % (active, started, reload)
+            )
+        os.chmod(program, 0o755)
+        old, new = self.write("old", u""), self.write("new", u"")
+        os.utime(old, (0, 1795341120))
+        os.utime(new, (0, 1795341198.9))
+        units = [
+            {"name": "one.service", "files": [new, old]},
+            {"name": "two.service", "files": [old, self.path("none")]},
+        ]
+        path = os.environ["PATH"]
+        os.environ["PATH"] = directory + os.pathsep + path
+        try:
+            return self.run_named("java_survey", {"units": units})["survey"]["stale"]
+        finally:
+            os.environ["PATH"] = path
+
+    def test_tells_what_started_before_it_was_written(self):
+        self.assertEqual(self.stale("Sun 2026-11-22 09:53:17 UTC"), ["one.service"])
+        # After the restart nothing is left to do, also when it was within the second of the writing.
+        for later in ("Sun 2026-11-22 09:53:18 UTC", "Sun 2026-11-22 10:00:00 UTC"):
+            self.assertEqual(self.stale(later), [])
+        self.assertEqual(self.stale("Sun 2026-11-22 10:00:00 UTC", reload="yes"), ["one.service", "two.service"])
+        # What does not run has nothing to start anew.
+        self.assertEqual(self.stale("Sun 2026-11-22 09:53:17 UTC", active="inactive", reload="yes"), [])
+        self.assertEqual(self.stale(""), [])

@@ -50,10 +50,13 @@ class SurveyTest(unittest.TestCase):
     def test_units_of_one_call(self):
         units = survey.parse_units(UNITS, ["nginx.service", "keepalived.service"])
         self.assertEqual(
-            units["nginx.service"],
+            {key: value for key, value in units["nginx.service"].items() if key != "triggers"},
             {"load": "loaded", "active": "failed", "sub": "failed", "enabled": True, "result": "signal"},
         )
+        self.assertEqual(units["nginx.service"]["triggers"], [])
         self.assertEqual(units["keepalived.service"]["load"], "not-found")
+        timer = survey.parse_units("LoadState=loaded\nTriggers=a.service b.service\n", ["a.timer"])["a.timer"]
+        self.assertEqual(timer["triggers"], ["a.service", "b.service"])
         self.assertFalse(units["keepalived.service"]["enabled"])
 
     def test_a_unit_is_told_by_the_name_it_was_asked_by(self):

@@ -6,11 +6,16 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import shlex
 import typing as t
+import zipfile
+from pathlib import Path
 
 import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.duplex.ha_pair.plugins.filter.java_service_model import java_service_model
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node import active_settings
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._java import arbiter, ready, services
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._java.model import Model, build_services
@@ -326,13 +331,59 @@ def test_keepalived_has_to_know_the_service() -> None:
     ]
 
 
+def test_what_keepalived_waits_for_is_started_by_somebody() -> None:
+    other = {"fetch": {"services": {"fetcher": {"active_standby": True}, "report": {"active_standby": "yes"}}}}
+    what = "so nobody would start it and no node would have the VIP"
+    assert refusals(seen={"instances": other}) == [
+        "keepalived_instances.fetch.services.report: is active_standby, and java_service_services has no report, "
+        f"{what}; add report to java_service_services, or leave active_standby out"
+    ]
+    other["fetch"]["services"] = {"fetcher": {"active_standby": True}, "fetchre": {"active_standby": True}}
+    assert refusals(seen={"instances": other})[0].endswith(f"{what}; did you mean 'fetcher'?")
+    for nobody in ([], {"nginx": {}, "report": {"active_standby": False}, "fetcher": {"active_standby": True}}):
+        instances = {**INSTANCES, "other": {"services": nobody}}
+        assert build({"instance": "fetch"}, seen={"instances": instances}).services
+
+
 def test_a_service_on_both_nodes_has_nothing_to_arbitrate() -> None:
     model = build({"mode": "active_active"}, seen={"instances": {}}, members={}, secret="")
     assert model.agent is None
     assert model.services[0].ready.url == "http://127.0.0.1:8081/health"
+    on_tcp = build({"mode": "active_active", "ready": {"tcp": "[::1]:8081"}}, seen={"instances": {}})
+    assert on_tcp.services[0].ready.url == "tcp://[::1]:8081"
     assert refusals({"mode": "active_active", "confirm": 2}, seen={"instances": {}}) == [
         f"{PLACE}.confirm: is for a service that runs on one node only; leave it out"
     ]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        {"units": {"fetcher.service": {"load": "loaded", "enabled": True}}},
+        {"units": {"ha-pair-track-fetcher.service": {"load": "loaded"}}},
+        {"survey": {"drop_ins": {"fetcher": ["/etc/systemd/system/fetcher.service.d/ha-pair.conf"]}}},
+    ],
+)
+def test_one_that_ran_on_both_nodes_is_cleared_away_first(seen: dict[str, t.Any]) -> None:
+    assert refusals(seen=seen) == [
+        f"{PLACE}.mode: is active_standby, and fetcher.service is still set up to run on both nodes; run "
+        '"systemctl disable --now fetcher.service; rm -f /etc/systemd/system/ha-pair-track-fetcher.service '
+        '/etc/systemd/system/fetcher.service.d/ha-pair.conf; systemctl daemon-reload" on both nodes, and deploy them '
+        "again"
+    ]
+    assert build({"mode": "active_active"}, seen={**seen, "instances": {}}).services
+
+
+def test_one_that_ran_on_one_node_is_cleared_away_first() -> None:
+    units = {"fetcher.service": {"load": "loaded"}, "ha-pair-fetcher.target": {"load": "loaded"}}
+    seen = {"units": units, "survey": {"drop_ins": {"fetcher": ["/etc/systemd/system/a.timer.d/ha-pair-fetcher.conf"]}}}
+    assert refusals({"mode": "active_active"}, seen={**seen, "instances": {}}) == [
+        f"{PLACE}.mode: is active_active, and fetcher.service is still set up to run on one node "
+        '(ha-pair-fetcher.target); run "systemctl stop ha-pair-active.service; rm -f '
+        "/etc/systemd/system/ha-pair-fetcher.target /etc/systemd/system/*.d/ha-pair-fetcher.conf; systemctl "
+        'daemon-reload" on both nodes, and deploy them again'
+    ]
+    assert build(seen=seen).services
 
 
 def test_two_services_share_no_companion() -> None:
@@ -343,6 +394,93 @@ def test_two_services_share_no_companion() -> None:
         "java_service_services.two.companions: report.timer is a companion of one as well; give each unit to one "
         "service"
     ]
+
+
+def test_what_a_timer_starts_ends_with_the_service_and_is_not_started_with_it() -> None:
+    units = {
+        "report.timer": {"load": "loaded", "triggers": ["report.service"]},
+        "poll.path": {"load": "loaded", "triggers": ["fetcher.service", "import.service"]},
+        "import.service": {"load": "loaded"},
+    }
+    model = build({"companions": [*units]}, seen={"units": units})
+    [service] = model.services
+    assert service.companions == tuple(units)
+    assert service.triggered == ("report.service",)
+    assert model.agent is not None
+    assert model.agent["services"]["fetcher"]["companions"] == [*units, "report.service"]
+    pair = {"a.timer": {"load": "loaded", "triggers": ["ha-pair-sync.service"]}}
+    assert refusals({"companions": ["a.timer"]}, seen={"units": pair}) == [
+        f"{PLACE}.companions: a.timer starts ha-pair-sync.service, which the pair itself needs on both nodes; leave "
+        "a.timer out"
+    ]
+
+
+@pytest.mark.parametrize("unit", ["one.service", "one.timer"])
+def test_a_service_is_no_companion_of_another(unit: str) -> None:
+    two = {name: {**FETCHER, "arbiter": {"kind": "none"}} for name in ("one", "two")}
+    two["two"]["companions"] = [unit]
+    instances = {"fetch": {"services": {name: {"active_standby": True} for name in two}}}
+    units = {unit: {"load": "loaded"}, "one.timer": {"load": "loaded", "triggers": ["one.service"]}}
+    assert refusals(services=two, seen={"instances": instances, "units": units}) == [
+        "java_service_services.two.companions: one.service is a service of java_service_services itself, with a VIP "
+        "and an arbiter of its own; leave it out; give both the same instance, so that they run on one node"
+    ]
+
+
+def test_an_account_that_is_there_keeps_its_group() -> None:
+    assert build(seen={"survey": {"groups": {"fetcher": "daemons"}}}).services[0].group == "daemons"
+    assert build(seen={"survey": {"groups": {"fetcher": None}}}).services[0].group == "fetcher"
+
+
+def test_a_number_is_free_for_the_group_as_well() -> None:
+    seen = {"accounts": {"fetcher": None}, "gids": {"991": "docker"}}
+    assert refusals({"uid": 991}, seen={"survey": seen}) == [
+        f"{PLACE}.uid: 991 is the number of the group docker on this node, and fetcher is to have a group of that "
+        "number; give one that is free as a group's as well, on both nodes"
+    ]
+    assert refusals({"uid": 991}, seen={"survey": {"accounts": seen["accounts"], "named_groups": {"fetcher": 70}}}) == [
+        f"{PLACE}.uid: is 991, and the group fetcher has 70 on this node; give 70, or remove that group when nothing "
+        "is its own"
+    ]
+    for well in ({"gids": {"991": "fetcher"}, "named_groups": {"fetcher": 991}}, {"accounts": {"fetcher": 991}}):
+        assert build({"uid": 991}, seen={"survey": {**seen, **well}}).services
+
+
+def test_a_directory_of_somebody_else_is_not_taken() -> None:
+    seen = {"owners": {"fetcher": {"/srv/out": "redis", "/var/lib/fetcher": "1000"}}}
+    service = {"write_paths": ["/srv/out"]}
+    assert refusals(service, seen={"survey": seen}) == [
+        f'{PLACE}.working_directory: /var/lib/fetcher is there, and belongs to 1000; run "chown fetcher '
+        '/var/lib/fetcher" on the node if fetcher is to have it, or give another directory',
+        f'{PLACE}.write_paths[0]: /srv/out is there, and belongs to redis; run "chown fetcher /srv/out" on the node if '
+        "fetcher is to have it, or give another directory",
+    ]
+    # An account that is to be made has the number already.
+    assert build({**service, "uid": 1000}, seen={"survey": seen, "mounts": ["/srv"]}).services[0].makes == (
+        "/var/lib/fetcher",
+        "/srv/out",
+    )
+    # Another role makes it, and gives it to whom it wants.
+    made = build({**service, "uid": 1000}, seen={"survey": seen, "owned": ["/srv/out"]})
+    assert made.services[0].makes == ("/var/lib/fetcher",)
+    assert made.to_dict()["survey"][0]["own"] == ["/var/lib/fetcher"]
+    words = {"paths": {"fetcher": {"/srv/out": "file", "/var/lib/fetcher": "missing"}}}
+    assert refusals(service, seen={"survey": words}) == [
+        f"{PLACE}.write_paths[0]: /srv/out is not a directory; give a directory"
+    ]
+
+
+def test_two_accounts_do_not_share_a_directory() -> None:
+    two = {name: {**FETCHER, "write_paths": ["/srv/out"], "arbiter": {"kind": "none"}} for name in ("one", "two")}
+    seen = {"instances": {"fetch": {"services": {name: {"active_standby": True} for name in two}}}}
+    assert refusals(services=two, seen=seen) == [
+        "java_service_services.two.write_paths: /srv/out is to be made for two, and for one by one; give each service "
+        "a directory of its own, or both the same user"
+    ]
+    assert build(services=two, seen={**seen, "owned": ["/srv/out"]}).services
+    for entry in two.values():
+        entry["user"] = "shared"
+    assert build(services=two, seen=seen).services
 
 
 def test_an_account_has_one_number() -> None:
@@ -378,6 +516,34 @@ def test_a_witness_has_to_be_somewhere() -> None:
     ]
 
 
+def test_a_stop_may_take_as_long_as_somebody_can_be_asked_to_wait() -> None:
+    assert refusals(
+        {"stop_timeout": 197, "arbiter": {"kind": "witness"}}, witness_address="198.51.100.20", witness_secret=SECRET
+    ) == [
+        f"{PLACE}.stop_timeout: 197 is longer than a loan of a witness, 300 seconds at the most, leaves to stop; give "
+        "at most 196, or another arbiter"
+    ]
+    for kind in ({"kind": "peer"}, {"kind": "command", "command": ["/usr/local/sbin/fence"]}):
+        model = build({"stop_timeout": 300, "arbiter": kind})
+        assert model.agent is not None
+        assert model.agent["services"]["fetcher"]["arbiter"]["lease"] == 300
+        active_settings.read_settings(json.dumps(model.agent), json.dumps({"channel": SECRET}))
+
+
+def test_a_witness_lends_for_as_long_as_it_is_asked_to() -> None:
+    given = {"witness_address": "198.51.100.20", "witness_secret": SECRET}
+    what = f"{PLACE}.arbiter.lease: is 30, and the witness 198.51.100.20 lends for"
+    service = {"arbiter": {"kind": "witness", "lease": 30}}
+    assert refusals(service, seen={"witness_lease": "25"}, **given) == [
+        f"{what} 25 seconds at the most; give active_witness_lease: 30 or more there, or at most 25 here"
+    ]
+    assert refusals(service, seen={"witness_lease": 20}, **given) == [
+        f"{what} 20 seconds at the most; give active_witness_lease: 30 or more there, or a shorter stop_timeout here"
+    ]
+    for known in (30, 60.0, "", None, "much"):
+        assert build(service, seen={"witness_lease": known}, **given).agent
+
+
 def test_an_archive_of_classes_is_made_as_the_program_runs() -> None:
     jar = {"/srv/releases/fetcher.jar": {"exists": True, "sha256": DIGEST}}
     sharing = {"arguments": ["--version"], "timeout": 30}
@@ -400,6 +566,81 @@ def test_an_archive_of_classes_is_made_as_the_program_runs() -> None:
         f"{PLACE}.class_data_sharing: needs Java 13 or newer, and java_service_java_version is 8; leave it out, or "
         "give a newer Java"
     ]
+
+
+@pytest.mark.parametrize(
+    ("found", "given", "version"),
+    [
+        ([{"home": "/usr/lib/jvm/default-java", "version": 11, "default": True}], {}, 11),
+        ([{"home": "/usr/lib/jvm/jdk-8", "version": 8, "default": False}], {"java_home": "/usr/lib/jvm/jdk-8/"}, 8),
+    ],
+)
+def test_sharing_needs_a_java_that_can(found: list[dict[str, t.Any]], given: dict[str, t.Any], version: int) -> None:
+    service = {"class_data_sharing": {"arguments": ["--version"]}}
+    words = (
+        f"{PLACE}.class_data_sharing: needs Java 13 or newer, and that of this node is {version}; leave it out, or "
+        "give a newer Java"
+    )
+    assert refusals(service, seen={"survey": {"java": found}}, **given) == [words]
+    # That of Debian 12, which is to be installed; and one of which nothing is known.
+    assert build(service, seen={"survey": {"java": []}}).services
+    assert build(service, java_home="/opt/java").services
+
+
+def test_sharing_needs_a_distribution_that_has_such_a_java() -> None:
+    values = copy.deepcopy(GIVEN)
+    values["services"]["fetcher"]["class_data_sharing"] = {"arguments": []}
+    for major, survey in (("11", None), ("13", {"java": []})):
+        facts = {**FACTS, "distribution_major_version": major}
+        assert build_services(values, node="node-a", facts=facts, instances=INSTANCES, survey=survey).services
+    facts = {**FACTS, "distribution_major_version": "11"}
+    with pytest.raises(InputError, match="and that of this node is 11; leave it out"):
+        build_services(values, node="node-a", facts=facts, instances=INSTANCES, survey={"java": []})
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("/tmp/ready", "/tmp/ready is in a directory of which the service has one of its own (PrivateTmp=)"),
+        ("/var/tmp/ready", "/var/tmp/ready is in a directory of which the service has one of its own (PrivateTmp=)"),
+        (
+            "/run/fetcher/ready",
+            "/run/fetcher/ready is in none of its working_directory and write_paths, so it cannot make it",
+        ),
+    ],
+)
+def test_a_file_of_readiness_is_where_both_see_it(path: str, what: str) -> None:
+    assert refusals({"ready": {"file": path}}) == [
+        f"{PLACE}.ready.file: {what}; give one in a directory of its own, such as /var/lib/fetcher/ready"
+    ]
+    for own in ("/var/lib/fetcher/ready", "/srv/out/a/ready"):
+        assert build({"ready": {"file": own}, "write_paths": ["/srv/out"]}).services
+
+
+@pytest.mark.parametrize("name", ["keepalived", "ha-pair-active", "ha-pair"])
+def test_the_names_of_the_pair_are_its_own(name: str) -> None:
+    assert refusals(services={name: FETCHER}, seen={"instances": {}}) == [
+        f"java_service_services.{name}: has the name of what the pair itself needs; {services.NAME_CURE}"
+    ]
+
+
+def test_a_jar_is_an_archive(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.jar", tmp_path / "bad.jar"
+    with zipfile.ZipFile(good, "w") as archive:
+        archive.writestr("META-INF/MANIFEST.MF", "Main-Class: x")
+    bad.write_text("<html>not found</html>", encoding="utf-8")
+    for path, refused in ((good, False), (bad, True)):
+        values = copy.deepcopy(GIVEN)
+        values["services"]["fetcher"]["jar"] = str(path)
+        stat = [{"item": str(path), "stat": {"exists": True, "checksum": DIGEST}}]
+        ask = functools.partial(
+            java_service_model, values, node="node-a", facts=FACTS, jars=stat, vrrp_instances=INSTANCES
+        )
+        if refused:
+            with pytest.raises(AnsibleFilterError, match=r"bad.jar' is not a jar; give an archive that `jar` or"):
+                ask()
+        else:
+            assert ask()["services"][0]["jar"]["sha256"] == DIGEST
 
 
 def test_another_program_needs_no_java() -> None:

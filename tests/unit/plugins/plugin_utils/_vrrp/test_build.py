@@ -574,6 +574,17 @@ class TestInventory:
             hosts["node-b"]["nfs_mount_mounts"] = nothing
             assert build_inventory(hosts)[1] == []
 
+    def test_warns_of_a_service_that_nobody_starts(self) -> None:
+        hosts = pair({"services": {"fetcher": {"active_standby": True}}})
+        hosts["node-a"]["java_service_services"] = {"fetcher": {}}
+        assert build_inventory(hosts)[1] == [
+            "node-b: keepalived_instances.web.services.fetcher: is active_standby, and java_service_services is not "
+            "set; unless a play gives it to the role java_service, nobody starts fetcher and this member stays in "
+            "FAULT; set java_service_services"
+        ]
+        hosts["node-b"]["java_service_services"] = {"fetcher": {}}
+        assert build_inventory(hosts)[1] == []
+
     @pytest.mark.parametrize(
         ("services", "sites", "message"),
         [
