@@ -83,7 +83,7 @@ def parse(text):
             and found["unsent"] in (True, False)
             and (found["conflict"] is None or isinstance(found["conflict"], dict))
             and all(found[key] is None or float(found[key]) >= 0 for key in ("completed_at", "committed_at"))
-            and (found["mount"] is None or isinstance(found["mount"], _TEXT))
+            and all(found[key] is None or isinstance(found[key], _TEXT) for key in ("mount", "path"))
         )
     except (ValueError, TypeError, KeyError, IndexError):
         good = False
@@ -132,6 +132,8 @@ def new(owner, now, generation=1, parent=None):
         "committed_at": None,
         # On which mount point the directory was: one that is gone would look like a thousand deletions.
         "mount": None,
+        # Of which directory of this node all this is said.
+        "path": None,
     }
 
 

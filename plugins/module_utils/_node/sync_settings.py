@@ -104,12 +104,18 @@ class Node(object):
         return sync_marker.owned_since(self._state_text(), self.settings["instance"], self._boot_id, when)
 
     def marker(self, name):
-        return sync_marker.parse(read_text(self._marker_path(name)))
+        marker = sync_marker.parse(read_text(self._marker_path(name)))
+        # What is known of another directory says nothing of this one, whatever its name.
+        return marker if marker is not None and marker["path"] == self._path(name) else None
+
+    def _path(self, name):
+        return self.settings["directories"][name]["path"]
 
     def save_marker(self, name, marker):
         path = self._marker_path(name)
         make_directory(os.path.dirname(path))
-        write_atomically(path, sync_marker.render(marker), mode=0o600, durable=True)
+        text = sync_marker.render(dict(marker, path=self._path(name)))
+        write_atomically(path, text, mode=0o600, durable=True)
 
     def _marker_path(self, name):
         return os.path.join(self._data, name + ".json")
@@ -136,7 +142,7 @@ class Node(object):
 
     def place(self, name):
         """The real path of a directory; NodeError when it is not there, or not where it says."""
-        path = self.settings["directories"][name]["path"]
+        path = self._path(name)
         if not os.path.isdir(path):
             raise NodeError("%s: is not a directory; make it, or run the role file_sync again" % path)
         if os.path.realpath(path) != path:

@@ -12,6 +12,7 @@ import grp
 import os
 import pwd
 
+from .._node import sync_marker
 from .._node.sync_settings import DATA_DIRECTORY, PARTIAL
 from .._node.system import find_program, read_text, run_command
 
@@ -43,8 +44,18 @@ def look_at(path, name, data=DATA_DIRECTORY):
         "kind": kind,
         "real": real,
         "empty": not [entry for entry in entries if entry != PARTIAL],
-        "marker": os.path.exists(os.path.join(data, name + ".json")),
+        "marker": _was_mirrored(path, os.path.join(data, name + ".json")),
     }
+
+
+def _was_mirrored(path, marker_path):
+    try:
+        marker = sync_marker.parse(read_text(marker_path))
+    except sync_marker.RefusedError:
+        # The rounds say what is wrong with it.
+        return True
+    # The name may have been that of another directory.
+    return marker is not None and marker["path"] == path
 
 
 def public_keys(pattern):

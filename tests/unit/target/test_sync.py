@@ -635,6 +635,30 @@ class RoundTest(unittest.TestCase):
         # What is nobody's to make again.
         self.assertEqual((left("takeover"), left("conflict")), ([100], [100]))
 
+    def settings(self, **given):
+        """Other settings on both nodes; a `path` is one below each of them."""
+        for node in (A, B):
+            path = self.path(node, "settings.json")
+            with open(path) as source:
+                settings = dict(json.load(source), **given)
+            if "path" in given:
+                settings["directories"][0]["path"] = self.path(node, settings.pop("path"))
+            self.put(path, json.dumps(settings))
+
+    def test_a_name_that_gets_another_path_has_no_history_there(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        for node in (A, B):
+            os.makedirs(self.path(node, "other"))
+        self.put(self.path(B, "other", "precious"), "never mirrored")
+        self.settings(path="other")
+        self.assertIn("nothing was ever mirrored", self.sync(A)["problem"])
+        self.settings(first=A)
+        self.assertEqual(self.sync(A)["mode"], "first")
+        self.assertEqual(os.listdir(self.path(B, "other")), ["precious"])
+        self.assertEqual(self.marker(B)["path"], self.path(B, "other"))
+
     def test_a_lost_mount_deletes_nothing(self):
         self.states(a="MASTER", b="BACKUP")
         self.write(A, x="1")

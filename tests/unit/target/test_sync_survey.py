@@ -12,6 +12,7 @@ import stat
 import tempfile
 import unittest
 
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node import sync_marker
 from ansible_collections.duplex.ha_pair.plugins.module_utils._sync import authorized, survey
 from module_runs import ModuleRun, needs_ansible
 
@@ -52,6 +53,10 @@ class DirectoryTest(Case):
         os.mkdir(self.path("lib"))
         self.put("{}", "lib", "data.json")
         self.assertEqual(self.look("data"), dict(found, empty=False, marker=True))
+        # The name was that of another directory.
+        for path, known in ((self.path("data"), True), (self.path("earlier"), False)):
+            self.put(sync_marker.render(dict(sync_marker.new("node-a", 1.0), path=path)), "lib", "data.json")
+            self.assertEqual(self.look("data")["marker"], known)
 
     def test_what_is_no_directory(self):
         self.assertEqual(self.look("gone")["kind"], "absent")
