@@ -30,9 +30,10 @@ from .boot_clock import boottime
 from .errors import NodeError
 from .journal import NOTICE, Journal
 from .service import log
+from .sync_kept import stamp
 from .sync_marker import COMMAND, CONFLICT, FIRST, MIRROR, RefusedError
 from .sync_receive import ASK, COMMIT, PROGRAM
-from .sync_settings import PARTIAL, Node, end, mount_of, read_settings, rsync_version, stamp, tells_nanoseconds
+from .sync_settings import PARTIAL, Node, end, mount_of, read_settings, rsync_version, tells_nanoseconds
 from .system import STATE_DIRECTORY, run_command
 
 __metaclass__ = type
@@ -451,6 +452,9 @@ def main(arguments=None, node=None, remote=None, rsync="rsync"):
         # What goes wrong every few seconds is said once.
         if line and line != (words_of(name, before) if before else None):
             say(line, priority=None if line.startswith("problem: ") else NOTICE)
+    for name in [] if options.last else options.names or sorted(known):
+        # On either node, and after what somebody waits for.
+        node.tidy(name)
     return 1 if wrong else 0
 
 

@@ -17,11 +17,11 @@ import subprocess
 import sys
 import time
 
-from . import sync_marker
+from . import sync_kept, sync_marker
 from .errors import NodeError
 from .journal import Journal
 from .sync_marker import RefusedError
-from .sync_settings import PARTIAL, STAMP, Node, end, read_settings, rsync_version
+from .sync_settings import PARTIAL, Node, end, read_settings, rsync_version
 
 __metaclass__ = type
 
@@ -79,30 +79,31 @@ def _parse_rsync(words, directories, kept):
     letters = _LETTERS.match(options[0]) if options else None
     if letters is None or not _NEEDED_LETTERS.issubset(letters.group(1)):
         raise RefusedError("rsync: %r is not what ha-pair-sync asks for" % (options[0] if options else ""))
-    mode, deletes, partial, waiting = None, False, False, list(options[1:])
+    place, deletes, partial, waiting = None, False, False, list(options[1:])
     while waiting:
         word = waiting.pop(0)
         value = waiting.pop(0) if word in ("--backup-dir", "--partial-dir") and waiting else None
-        if word == "--backup-dir" and mode is None:
-            mode = _kept_mode(value, kept(name))
+        if word == "--backup-dir" and place is None:
+            mode, place = _kept_mode(value, kept(name)), value
         elif word == "--partial-dir" and value == PARTIAL:
             partial = True
         elif word in _ALONE:
             deletes = deletes or word.startswith("--delete")
         elif not _NUMBER.match(word):
             raise RefusedError("rsync: %r is not what ha-pair-sync asks for" % word)
-    if mode is None or not partial:
+    if place is None or not partial:
         raise RefusedError("rsync: --backup-dir or --partial-dir is missing, without which files would be lost")
     dry = "n" in letters.group(1)
     if deletes and not dry and mode in sync_marker.WITHOUT_DELETING:
         raise RefusedError("rsync: --delete in a round that must not delete")
-    return {"verb": "rsync", "name": name, "argv": words[1:], "deletes": deletes and not dry, "mode": mode}
+    found = {"verb": "rsync", "name": name, "argv": words[1:], "deletes": deletes and not dry, "mode": mode}
+    return dict(found, kept=place)
 
 
 def _kept_mode(value, root):
     """The mode that the name of a directory of kept files tells; RefusedError for any other directory."""
     base, slash, last = (value or "").rpartition("/")
-    if not slash or base != root or not STAMP.match(last):
+    if not slash or base != root or not sync_kept.STAMP.match(last):
         raise RefusedError("rsync: %r is no directory for what is kept of this one" % value)
     return last.rpartition("-")[2]
 
@@ -142,7 +143,6 @@ def commit(node, name, text):
             "the marker names %s as source, and the peer is %s" % (given["owner"], node.settings["peer"])
         )
     node.save_marker(name, dict(given, committed_at=round(node.now(), 3)))
-    node.prune(name)
 
 
 def transfer(node, request, rsync=RSYNC):
@@ -156,11 +156,14 @@ def transfer(node, request, rsync=RSYNC):
     process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
         [rsync] + request["argv"], env=environment, cwd="/", close_fds=False
     )
-    while process.poll() is None:
-        if node.ownership() != sync_marker.STANDBY:
-            end(process)
-            raise RefusedError("this node became owner, and takes no more files")
-        time.sleep(TICK)
+    try:
+        while process.poll() is None:
+            if node.ownership() != sync_marker.STANDBY:
+                end(process)
+                raise RefusedError("this node became owner, and takes no more files")
+            time.sleep(TICK)
+    finally:
+        sync_kept.touch(request["kept"])
     return process.returncode
 
 

@@ -10,10 +10,9 @@ import fcntl
 import json
 import os
 import re
-import shutil
 import time
 
-from . import active_report, sync_marker
+from . import active_report, sync_kept, sync_marker
 from .errors import NodeError
 from .system import STATE_DIRECTORY, read_text, run_command, write_atomically
 
@@ -26,11 +25,7 @@ REPORT_SCHEMA = 1
 # Where rsync keeps what it had not finished; it never counts as a file of the user.
 PARTIAL = ".ha-pair-partial"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\Z")
-STAMP = re.compile(r"[0-9]{8}T[0-9]{6}[.][0-9]{3}Z-(?:%s)\Z" % "|".join(sync_marker.MODES))
-_DAY = 86400
-# A file that is written all day is replaced by each round; of what rounds of kind mirror replaced only so many, and so
-# many bytes, are kept.
-MIRROR_ROUNDS, MIRROR_BYTES = 100, 1 << 30
+_HOUR = 3600
 # How many tenths of a second a process has to tidy up when it is ended.
 _PATIENCE = 30
 _NEEDED = ("node", "peer", "peer_address", "instance", "port", "key", "known_hosts", "timeout", "directories")
@@ -56,13 +51,6 @@ def read_settings(path=SETTINGS_FILE):
     if missing:
         raise NodeError("%s: %s missing; run the role file_sync again" % (path, ", ".join(missing)))
     return given
-
-
-def stamp(seconds, mode):
-    """The name of the directory in which a round keeps what it replaces; sorts by time."""
-    whole = int(seconds)
-    # Two rounds in one second must not share it: rsync would replace what the first one kept.
-    return "%s.%03dZ-%s" % (time.strftime("%Y%m%dT%H%M%S", time.gmtime(whole)), (seconds - whole) * 1000, mode)
 
 
 class Node(object):
@@ -124,21 +112,23 @@ class Node(object):
         """Where what is replaced on this node is kept."""
         return os.path.join(self._data, "kept", name, *parts)
 
-    def prune(self, name):
-        """Remove what was kept longer than it has to be. What a split left stays until a person removes it."""
-        days = self.settings.get("keep_days") or 0
-        oldest = stamp(self.now() - days * _DAY, "")
-        for entry in _entries(self.kept(name)) if days else []:
-            if STAMP.match(entry) and not entry.endswith("-" + sync_marker.CONFLICT) and entry < oldest:
-                shutil.rmtree(self.kept(name, entry), ignore_errors=True)
-        rounds, size = 0, 0
-        for entry in reversed(_entries(self.kept(name))):
-            if STAMP.match(entry) and entry.endswith("-" + sync_marker.MIRROR):
-                rounds += 1
-                if rounds <= MIRROR_ROUNDS and size <= MIRROR_BYTES:
-                    size += _size(self.kept(name, entry))
-                if rounds > MIRROR_ROUNDS or size > MIRROR_BYTES:
-                    shutil.rmtree(self.kept(name, entry), ignore_errors=True)
+    def tidy(self, name):
+        """Remove what is kept no longer. It takes its time, and is looked at once an hour unless there is no room."""
+        noted = os.path.join(self._data, "." + name + ".tidied")
+        try:
+            recent = abs(self.now() - os.stat(noted).st_mtime) < _HOUR
+        except OSError:
+            recent = False
+        if recent and sync_kept.room(self.kept(name)) >= sync_kept.ROOM:
+            return
+        try:
+            place = self.place(name)
+        except NodeError:
+            place = None
+        sync_kept.prune(self.kept(name), place, self.settings.get("keep_days") or 0, self.now())
+        make_directory(self._data)
+        with open(noted, "w"):
+            os.utime(noted, None)
 
     def place(self, name):
         """The real path of a directory; NodeError when it is not there, or not where it says."""
@@ -229,18 +219,6 @@ def make_directory(path):
     except OSError as exc:
         if exc.errno != errno.EEXIST:
             raise
-
-
-def _size(path):
-    """The bytes of all files below, as far as they can be asked."""
-    total = 0
-    for directory, _subdirectories, names in os.walk(path):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(directory, name)).st_size
-            except OSError:
-                continue
-    return total
 
 
 def _entries(path):

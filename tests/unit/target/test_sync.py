@@ -18,6 +18,7 @@ from ansible_collections.duplex.ha_pair.plugins.module_utils._node import (
     active_report,
     state,
     sync,
+    sync_kept,
     sync_marker,
     sync_settings,
 )
@@ -28,6 +29,7 @@ from ansible_collections.duplex.ha_pair.plugins.module_utils._node.system import
 __metaclass__ = type
 
 A, B = "node-a", "node-b"
+NOW = 1800000000.0
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 
@@ -246,10 +248,10 @@ class WordsTest(unittest.TestCase):
         self.assertFalse([word for word in alone if word.startswith("ControlMaster")])
 
     def test_two_rounds_of_a_second_keep_their_files_apart(self):
-        names = [sync_settings.stamp(seconds, "mirror") for seconds in (1700000000.25, 1700000000.5)]
+        names = [sync_kept.stamp(seconds, "mirror") for seconds in (1700000000.25, 1700000000.5)]
         self.assertEqual(names[0], "20231114T221320.250Z-mirror")
         self.assertNotEqual(*names)
-        self.assertTrue(all(sync_settings.STAMP.match(name) for name in names))
+        self.assertTrue(all(sync_kept.STAMP.match(name) for name in names))
 
     def test_older_versions_of_rsync_know_seconds_only(self):
         self.assertTrue(sync_settings.tells_nanoseconds([3, 2, 7], [3, 1, 3]))
@@ -271,6 +273,77 @@ class WordsTest(unittest.TestCase):
             with self.assertRaises(NodeError) as caught:
                 sync_settings.read_settings(path)
             self.assertIn(words, str(caught.exception))
+
+
+class KeptTest(unittest.TestCase):
+    """What stays of what rounds replaced, and for how long."""
+
+    def setUp(self):
+        self.root = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.root)
+        self.kept, self.place = os.path.join(self.root, "kept"), os.path.join(self.root, "data")
+        os.makedirs(self.place)
+        self.written = 0
+        for name, value in (("MIRROR_ROUNDS", 3), ("MIRROR_BYTES", 25)):
+            self.addCleanup(setattr, sync_kept, name, getattr(sync_kept, name))
+            setattr(sync_kept, name, value)
+
+    def keep(self, age, size=1, mode="mirror", name="x", named_at=1700000000):
+        """What a round kept, so many days ago by the clock of this node, whatever it is called."""
+        self.written += 1
+        path = os.path.join(self.kept, sync_kept.stamp(named_at + self.written, mode))
+        os.makedirs(path)
+        with open(os.path.join(path, name), "w") as target:
+            target.write("1" * size)
+        os.utime(path, (NOW - age * 86400, NOW - age * 86400))
+
+    def left(self, free=1.0, there=("x",)):
+        """The sizes of what is left, the oldest name first."""
+        for name in there:
+            with open(os.path.join(self.place, name), "w"):
+                pass
+        sync_kept.prune(self.kept, self.place, 30, NOW, free=lambda _path: free)
+        names = [os.path.join(self.kept, name) for name in sorted(os.listdir(self.kept))]
+        return [os.path.getsize(os.path.join(path, name)) for path in names for name in os.listdir(path)]
+
+    def test_age_goes_by_this_node_and_not_by_the_name(self):
+        # The clock of the source is years behind, and a day ahead.
+        self.keep(1, 1, "takeover")
+        self.keep(31, 2, "takeover", named_at=NOW + 86400)
+        self.keep(0, 3, "takeover")
+        self.assertEqual(self.left(), [1, 3])
+
+    def test_the_newest_stays_whatever_it_is(self):
+        self.keep(40, 100)
+        self.assertEqual(self.left(free=0.0), [100])
+
+    def test_what_a_split_left_stays(self):
+        self.keep(400, 1, "conflict")
+        self.keep(0, 2)
+        os.makedirs(os.path.join(self.kept, "of-somebody-else"))
+        self.assertEqual(self.left(free=0.0), [1, 2])
+
+    def test_of_what_was_replaced_the_last_is_kept_beyond_a_day(self):
+        for size in (1, 2, 3, 4, 5):
+            self.keep(10 - size, size)
+        self.keep(0, 0)
+        self.assertEqual(self.left(), [3, 4, 5, 0])
+        self.keep(1.5, 24)
+        self.assertEqual(self.left(), [0, 24])
+
+    def test_within_a_day_all_of_it_is_kept_while_there_is_room(self):
+        for size in range(30, 40):
+            self.keep(0.9, size)
+        self.assertEqual(len(self.left()), 10)
+        self.assertEqual(self.left(free=0.05), [39])
+
+    def test_what_was_deleted_is_kept_for_its_days_whatever_its_size(self):
+        self.keep(20, 100, name="gone")
+        for age in (5, 4, 3, 2):
+            self.keep(age)
+        self.keep(0)
+        self.assertEqual(len(self.left(free=0.0)), 5)
+        self.assertIn(100, self.left(free=0.0))
 
 
 # What stands for ssh: the forced command of the peer, with the paths of the peer.
@@ -596,45 +669,6 @@ class RoundTest(unittest.TestCase):
         # It goes on nowhere: the next source takes over, and nobody has to resolve anything.
         self.assertFalse(self.marker(A)["unsent"])
 
-    def test_kept_files_go_after_their_days_and_those_of_a_split_stay(self):
-        self.states(a="MASTER", b="BACKUP")
-        old = sync_settings.stamp(1700000000.0, "mirror")
-        for name in (old, sync_settings.stamp(1700000000.0, "conflict"), "of-somebody-else"):
-            os.makedirs(self.path(B, "lib", "kept", "data", name))
-        self.sync(A)
-        left = os.listdir(self.path(B, "lib", "kept", "data"))
-        self.assertEqual(sorted(left), ["20231114T221320.000Z-conflict", "of-somebody-else"])
-
-    def test_of_what_is_replaced_day_by_day_the_last_is_kept(self):
-        for name, value in (("MIRROR_ROUNDS", 3), ("MIRROR_BYTES", 25)):
-            self.addCleanup(setattr, sync_settings, name, getattr(sync_settings, name))
-            setattr(sync_settings, name, value)
-        node, now = self.node(B), self.node(B).now()
-
-        def keep(sizes, mode="mirror"):
-            for second, size in enumerate(sizes):
-                path = node.kept("data", sync_settings.stamp(now + second, mode))
-                os.makedirs(path)
-                self.put(os.path.join(path, "x"), "1" * size)
-
-        def left(mode):
-            found = sorted(os.listdir(node.kept("data")))
-            return [os.path.getsize(node.kept("data", name, "x")) for name in found if name.endswith(mode)]
-
-        keep([100], "takeover")
-        keep([100], "conflict")
-        keep([1, 2, 3, 4, 5])
-        node.prune("data")
-        self.assertEqual(left("mirror"), [3, 4, 5])
-        for name in os.listdir(node.kept("data")):
-            if name.endswith("mirror"):
-                shutil.rmtree(node.kept("data", name))
-        keep([1, 20, 10])
-        node.prune("data")
-        self.assertEqual(left("mirror"), [10])
-        # What is nobody's to make again.
-        self.assertEqual((left("takeover"), left("conflict")), ([100], [100]))
-
     def settings(self, **given):
         """Other settings on both nodes; a `path` is one below each of them."""
         for node in (A, B):
@@ -644,6 +678,21 @@ class RoundTest(unittest.TestCase):
             if "path" in given:
                 settings["directories"][0]["path"] = self.path(node, settings.pop("path"))
             self.put(path, json.dumps(settings))
+
+    def test_what_a_round_kept_is_there_after_it_whatever_its_size_and_the_clocks(self):
+        self.addCleanup(setattr, sync_kept, "MIRROR_BYTES", sync_kept.MIRROR_BYTES)
+        self.addCleanup(setattr, sync_settings.Node, "now", sync_settings.Node.now)
+        sync_kept.MIRROR_BYTES = 1
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1", big="of ten bytes and more")
+        self.sync(A)
+        os.unlink(self.path(A, "data", "big"))
+        # The clock of the source is long behind.
+        clock, sync_settings.Node.now = sync_settings.Node.now, lambda _node: 1700000000.0
+        entry = self.sync(A)
+        sync_settings.Node.now = clock
+        self.sync(B)
+        self.assertEqual((entry["mode"], self.kept(B)), ("mirror", {"mirror": {"big": "of ten bytes and more"}}))
 
     def test_a_name_that_gets_another_path_has_no_history_there(self):
         self.states(a="MASTER", b="BACKUP")

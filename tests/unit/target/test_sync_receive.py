@@ -182,9 +182,6 @@ class Peer(object):
     def save_marker(self, _name, marker):
         self.saved = marker
 
-    def prune(self, _name):
-        pass
-
     def now(self):
         return 1000.0
 
