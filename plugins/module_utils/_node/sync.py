@@ -32,7 +32,7 @@ from .journal import NOTICE, Journal
 from .service import log
 from .sync_kept import stamp
 from .sync_marker import COMMAND, CONFLICT, FIRST, MIRROR, RefusedError
-from .sync_receive import ASK, COMMIT, PROGRAM
+from .sync_receive import ASK, COMMIT, PROGRAM, TAKE
 from .sync_settings import PARTIAL, Node, end, mount_of, read_settings, rsync_version, tells_nanoseconds
 from .system import STATE_DIRECTORY, run_command
 
@@ -124,7 +124,7 @@ class Round(object):
         self._wait, self._until = wait, until
         self._settings = node.settings
         self._entry = node.settings["directories"][name]
-        self._nanoseconds = False
+        self._nanoseconds, self._token = False, None
 
     def run(self):
         """The entry of the report."""
@@ -185,6 +185,7 @@ class Round(object):
             # Also when the peer is away: from now on we write what it has not got.
             marker = self._begin(before)
         answer = self._ask()
+        self._token = answer["token"]
         self._nanoseconds = tells_nanoseconds(rsync_version(self._rsync), answer["rsync"])
         sync_marker.check_begin(marker, answer)
         marker = marker if marker is not None else self._begin(None)
@@ -245,7 +246,7 @@ class Round(object):
         return read_answer(self._call([PROGRAM, ASK, self._name]), self._settings["peer"])
 
     def _commit(self, marker):
-        self._call([PROGRAM, COMMIT, self._name], sync_marker.render(marker))
+        self._call([PROGRAM, COMMIT, self._name, self._token], sync_marker.render(marker))
 
     def _call(self, words, given=""):
         host = self._settings["peer_address"]
@@ -259,7 +260,8 @@ class Round(object):
         address = self._settings["peer_address"]
         host = "[%s]" % address if ":" in address else address
         shell = " ".join(self._remote)
-        code, out, err = self._watch([self._rsync] + words + ["--rsh=" + shell, path + "/", "%s:%s/" % (host, path)])
+        words += ["--rsh=" + shell, "--rsync-path=%s %s %s" % (PROGRAM, TAKE, self._token)]
+        code, out, err = self._watch([self._rsync] + words + [path + "/", "%s:%s/" % (host, path)])
         if code not in (0, _VANISHED):
             raise NodeError("rsync: exit code %d: %s" % (code, _last(err) or "no word of why"))
         return read_changes(out)
@@ -304,7 +306,7 @@ def read_answer(text, peer):
         answer = json.loads(text)
         answer["marker"] = sync_marker.parse(json.dumps(answer["marker"]) if answer["marker"] else None)
         named = answer["node"]
-        if not all(key in answer for key in ("ownership", "strayed", "empty", "rsync")):
+        if not all(key in answer for key in ("ownership", "strayed", "empty", "rsync", "token")):
             raise ValueError(text)
     except (ValueError, TypeError, KeyError):
         raise NodeError("the peer answered %r, not what ha-pair-sync-receive answers" % text[:80])

@@ -68,6 +68,15 @@ def owned_since(text, instance, boot_id, when):
     return entry["state"] == "MASTER"
 
 
+def owned_last(text, instance, boot_id):
+    """Since when this node was owner the last time, as far as its state file remembers; None when it was not."""
+    record = state.parse_record(text)
+    if record is None or record.get("boot_id") != boot_id or instance not in record["instances"]:
+        return None
+    times = [step["at"] for step in record["instances"][instance]["history"] if step["state"] == "MASTER"]
+    return times[-1] if times else None
+
+
 def parse(text):
     """The marker in this text; None when there is no text, RefusedError when the text is none of ours."""
     if text is None or not text.strip():

@@ -27,7 +27,7 @@ __metaclass__ = type
 
 PROGRAM = "ha-pair-sync-receive"
 RSYNC = "/usr/bin/rsync"
-ASK, COMMIT = "ask", "commit"
+ASK, COMMIT, TAKE = "ask", "commit", "take"
 LONGEST_COMMAND, LONGEST_MARKER = 4096, 1 << 18
 REFUSED = 77
 # How often the state of this node is looked at during a transfer (s).
@@ -46,11 +46,13 @@ _ALONE = (
     "--modify-window=-1",
     "-@-1",
 )
+# What the answer to `ask` gives, and all that is decided by that answer repeats.
+_TOKEN = re.compile(r"[0-9a-f]{32}\Z")
 _NUMBER = re.compile(r"--(?:timeout|bwlimit)=[0-9]{1,9}\Z")
 
 
 def parse(text, directories, kept):
-    """What the peer asks for: {"verb", "name"} and, for rsync, its "argv", and what it may do. RefusedError otherwise.
+    """What the peer asks for: {"verb", "name"}, "token", and for rsync its "argv" and what it may do. RefusedError else.
 
     `directories`: the entries of the settings by name. `kept`: gives the place of what is kept of a name.
     """
@@ -62,17 +64,24 @@ def parse(text, directories, kept):
         words = shlex.split(text)
     except ValueError:
         raise RefusedError("the command has unbalanced quotes")
-    if len(words) == 3 and words[0] == PROGRAM and words[1] in (ASK, COMMIT):
+    if words[:1] == [PROGRAM] and len(words) == {ASK: 3, COMMIT: 4}.get((words + [None])[1]):
         if words[2] not in directories:
             raise RefusedError("%r is not one of file_sync_directories here" % words[2])
-        return {"verb": words[1], "name": words[2]}
-    if words[:2] == ["rsync", "--server"]:
-        return _parse_rsync(words, directories, kept)
+        return {"verb": words[1], "name": words[2], "token": _token(words[3]) if words[1] == COMMIT else None}
+    if words[:2] == [PROGRAM, TAKE] and words[3:4] == ["--server"]:
+        # The words of rsync, after our own where its name would be.
+        return dict(_parse_rsync(words[3:], directories, kept), token=_token(words[2]))
     raise RefusedError("%r is no command for this key" % text[:80])
 
 
+def _token(word):
+    if not _TOKEN.match(word):
+        raise RefusedError("%r is not what this node answered" % word[:80])
+    return word
+
+
 def _parse_rsync(words, directories, kept):
-    options, last = words[2:-2], words[-2:]
+    options, last = words[1:-2], words[-2:]
     name = next((name for name, entry in directories.items() if last == [".", entry["path"] + "/"]), None)
     if name is None:
         raise RefusedError("rsync: %r is not one of file_sync_directories here" % last[-1])
@@ -96,7 +105,7 @@ def _parse_rsync(words, directories, kept):
     dry = "n" in letters.group(1)
     if deletes and not dry and mode in sync_marker.WITHOUT_DELETING:
         raise RefusedError("rsync: --delete in a round that must not delete")
-    found = {"verb": "rsync", "name": name, "argv": words[1:], "deletes": deletes and not dry, "mode": mode}
+    found = {"verb": "rsync", "name": name, "argv": words, "deletes": deletes and not dry, "mode": mode}
     return dict(found, kept=place)
 
 
@@ -118,6 +127,7 @@ def answer(node, name):
         "ownership": node.ownership(),
         "informant": node.informant,
         "marker": marker,
+        "token": node.token(name),
         "strayed": sync_marker.strayed(marker, node.settings["node"], owned),
         "empty": node.is_empty(name),
         "rsync": rsync_version(RSYNC),
@@ -133,9 +143,17 @@ def check_standby(node):
         raise RefusedError("this node does not know whether it is owner; see that %s runs" % node.informant)
 
 
-def commit(node, name, text):
+def check_token(node, request):
+    """RefusedError when what the peer decided by is no longer so; it may have slept, or been cut off, since then."""
+    if request["token"] != node.token(request["name"]):
+        raise RefusedError("this node was owner, or was started, since the round began; the next round looks again")
+
+
+def commit(node, request, text):
     """Take the marker of a complete round over."""
     check_standby(node)
+    check_token(node, request)
+    name = request["name"]
     given, marker = sync_marker.parse(text), node.marker(name)
     sync_marker.check_commit(marker, given, node.settings["node"])
     if given["owner"] != node.settings["peer"]:
@@ -148,6 +166,7 @@ def commit(node, name, text):
 def transfer(node, request, rsync=RSYNC):
     """Let rsync take files until it ends, or until this node becomes owner; its exit code."""
     check_standby(node)
+    check_token(node, request)
     if request["deletes"] and answer(node, request["name"])["strayed"]:
         raise RefusedError("this node was owner meanwhile, and nothing of what it wrote may be deleted")
     node.place(request["name"])
@@ -178,7 +197,7 @@ def serve(node, request, stdin, stdout):
         raise RefusedError("another round of %s has not ended here; the next one tries again" % request["name"])
     try:
         if request["verb"] == COMMIT:
-            commit(node, request["name"], stdin.read(LONGEST_MARKER))
+            commit(node, request, stdin.read(LONGEST_MARKER))
             return 0
         return transfer(node, request)
     finally:

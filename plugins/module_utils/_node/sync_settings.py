@@ -7,6 +7,7 @@ from __future__ import absolute_import, division, print_function
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -90,6 +91,16 @@ class Node(object):
         if service:
             return active_report.ran_since(self._active_report(), service, when)
         return sync_marker.owned_since(self._state_text(), self.settings["instance"], self._boot_id, when)
+
+    def token(self, name):
+        """A word that is another one once this node has been owner again, or was started again, or knows more."""
+        service, instance = self.settings["service"], self.settings["instance"]
+        if service:
+            owned = active_report.ran_last(self._active_report(), service)
+        else:
+            owned = sync_marker.owned_last(self._state_text(), instance, self._boot_id)
+        known = json.dumps([self._boot_id, self._path(name), read_text(self._marker_path(name)), owned])
+        return hashlib.sha256(known.encode("utf-8")).hexdigest()[:32]
 
     def marker(self, name):
         marker = sync_marker.parse(read_text(self._marker_path(name)))

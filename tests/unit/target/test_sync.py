@@ -694,6 +694,70 @@ class RoundTest(unittest.TestCase):
         self.sync(B)
         self.assertEqual((entry["mode"], self.kept(B)), ("mirror", {"mirror": {"big": "of ten bytes and more"}}))
 
+    def stall(self, step, meanwhile):
+        """Something else happens before this step of the next round, which a node that was frozen does not notice."""
+        real = getattr(sync.Round, step)
+
+        def stalled(this_round, *given, **named):
+            setattr(sync.Round, step, real)
+            meanwhile()
+            return real(this_round, *given, **named)
+
+        setattr(sync.Round, step, stalled)
+
+    def test_a_takeover_that_slept_through_a_split_ends_as_one(self):
+        self.states(a="BACKUP", b="MASTER")
+        self.write(B, x="1")
+        self.sync(B)
+        self.states(a="MASTER", b="BACKUP")
+
+        def split():
+            self.states(a="MASTER", b="MASTER")
+            self.write(B, only_b="1", x="of b")
+            self.sync(B)
+            self.states(a="MASTER", b="BACKUP")
+
+        self.stall("_commit", split)
+        self.assertIn("since the round began", self.sync(A)["problem"])
+        self.assertTrue(self.marker(B)["unsent"])
+        self.assertEqual(self.sync(A)["mode"], "conflict")
+        self.assertEqual(self.files(B), {"x": "1", "only_b": "1"})
+        self.assertEqual(self.kept(B), {"conflict": {"x": "of b"}})
+
+    def test_a_round_that_slept_through_a_split_deletes_nothing(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+
+        def split():
+            self.states(a="MASTER", b="MASTER")
+            self.write(B, only_b="1")
+            self.sync(B, "--begin")
+            self.states(a="MASTER", b="BACKUP")
+
+        self.stall("_transfer", split)
+        self.assertIn("since the round began", self.sync(A)["problem"])
+        entry = self.sync(A)
+        self.assertEqual((entry["mode"], entry["conflict"]["only_there"]), ("conflict", ["only_b"]))
+        self.assertEqual((self.files(B), self.kept(B)), ({"x": "1", "only_b": "1"}, {}))
+
+    def test_the_token_is_another_one_after_each_time_as_owner(self):
+        self.states(a="MASTER", b="BACKUP")
+        node, seen = self.node(B), []
+        for steps in ((), ((120.0, "MASTER"),), ((120.0, "MASTER"), (130.0, "BACKUP"), (140.0, "MASTER"))):
+            self.put(self.path(B, "run", "state.json"), state_text("BACKUP", steps=steps))
+            seen.append(node.token("data"))
+        node.save_marker("data", marker(1, A))
+        seen.append(node.token("data"))
+        node._boot_id = "later"
+        seen.append(node.token("data"))
+        node.settings["service"] = "fetcher"
+        for ran_at in (1.0, 2.0):
+            self.put(self.path(B, "run", active_report.REPORT), report_text("standby", ran_at, boot_id="later"))
+            seen.append(node.token("data"))
+            self.assertEqual(node.token("data"), seen[-1])
+        self.assertEqual(len(set(seen)), 7)
+
     def test_a_name_that_gets_another_path_has_no_history_there(self):
         self.states(a="MASTER", b="BACKUP")
         self.write(A, x="1")
