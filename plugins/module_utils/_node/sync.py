@@ -18,6 +18,7 @@ from __future__ import absolute_import, division, print_function
 
 import argparse
 import contextlib
+import glob
 import json
 import os
 import subprocess
@@ -44,6 +45,7 @@ SOON = 0.02
 # How long a connection waits for the next question of its round (s).
 CONNECTION_KEPT = 5
 CONNECT_TIMEOUT = 5
+CONTROL = os.path.join(STATE_DIRECTORY, "sync-ssh-")
 # For how long both nodes may be owner when one takes over from the other as planned (s).
 GRACE = 1.0
 # For how long a start waits until this node knows that it is owner, and until nobody writes here any more (s).
@@ -59,8 +61,13 @@ COMPLETE, REFUSED, FAILED, IDLE, BUSY = "complete", "refused", "failed", "not ow
 _VANISHED = 24
 
 
-def ssh(settings, shared=True):
-    """The words that reach the peer, without the command; shared: what comes after it uses the same connection."""
+def control_path():
+    """The socket of this program's own connection: one that several share ends with the program that opened it."""
+    return CONTROL + str(os.getpid())
+
+
+def ssh(settings, control=None):
+    """The words that reach the peer, without the command; `control`: what uses the same connection, by its socket."""
     options = {
         "BatchMode": "yes",
         "ConnectTimeout": CONNECT_TIMEOUT,
@@ -73,17 +80,32 @@ def ssh(settings, shared=True):
         "UpdateHostKeys": "no",
         "UserKnownHostsFile": settings["known_hosts"],
     }
-    if shared:
+    if control:
         # One connection for all that a round asks and sends: most of a short round is the greeting.
         options.update(
             ControlMaster="auto",
-            ControlPath=os.path.join(STATE_DIRECTORY, "sync-%C"),
+            ControlPath=control,
             ControlPersist=CONNECTION_KEPT,
         )
     words = ["ssh", "-F", "/dev/null", "-T", "-p", str(settings["port"]), "-i", settings["key"]]
     for name in sorted(options):
         words += ["-o", "%s=%s" % (name, options[name])]
     return words + ["-l", "root"]
+
+
+def hang_up(remote, host, control):
+    """End the connection of this program, which would outlive it, and take away what killed ones left of theirs."""
+    if os.path.lexists(control):
+        run_command(remote + ["-O", "exit", host], timeout=1.0)
+    for path in glob.glob(CONTROL + "*"):
+        # While it opens one, ssh adds something of its own to the name.
+        pid = path[len(CONTROL) :].partition(".")[0]
+        if path == control or (pid.isdigit() and not os.path.exists("/proc/" + pid)):
+            try:
+                os.unlink(path)
+            except OSError:
+                # It went by itself.
+                continue
 
 
 def rsync_arguments(settings, entry, kept, delete, dry=False, checksum=False, nanoseconds=True):
@@ -425,7 +447,7 @@ def parse_arguments(arguments):
 def main(arguments=None, node=None, remote=None, rsync="rsync"):
     """Run by a timer, by what watches the directories, and by a person."""
     options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
-    say, wrong = Journal("ha-pair-sync", plain=log), False
+    say = Journal("ha-pair-sync", plain=log)
     try:
         node = node or Node(read_settings())
         known = node.settings["directories"]
@@ -435,13 +457,23 @@ def main(arguments=None, node=None, remote=None, rsync="rsync"):
     except NodeError as exc:
         sys.stderr.write("ha-pair-sync: %s\n" % exc)
         return 2
-    remote = remote or ssh(node.settings, shared=not options.ask)
+    names, control = options.names or sorted(known), control_path()
     if options.begin or options.ask or options.resolve or options.adopt:
-        return _act(node, options, options.names or sorted(known), remote)
+        return _act(node, options, names, remote or ssh(node.settings))
+    try:
+        return _rounds(node, options, names, remote or ssh(node.settings, control), rsync, say)
+    finally:
+        if remote is None:
+            hang_up(ssh(node.settings, control), node.settings["peer_address"], control)
+
+
+def _rounds(node, options, names, remote, rsync, say):
+    """A round of each of these directories."""
+    wrong = False
     until = boottime() + LAST if options.last else None
     # One that has begun may have passed what was written since.
     patience = LAST if options.last else BUSY_WAIT if options.names else 0.0
-    for name in options.names or sorted(known):
+    for name in names:
         entry = Round(node, name, remote, rsync, patience, until).run()
         if entry["result"] == BUSY:
             # The timer starts one each few seconds, and whoever waited has to know.
@@ -454,7 +486,7 @@ def main(arguments=None, node=None, remote=None, rsync="rsync"):
         # What goes wrong every few seconds is said once.
         if line and line != (words_of(name, before) if before else None):
             say(line, priority=None if line.startswith("problem: ") else NOTICE)
-    for name in [] if options.last else options.names or sorted(known):
+    for name in [] if options.last else names:
         # On either node, and after what somebody waits for.
         node.tidy(name)
     return 1 if wrong else 0

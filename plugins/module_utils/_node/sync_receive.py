@@ -52,8 +52,9 @@ _NUMBER = re.compile(r"--(?:timeout|bwlimit)=[0-9]{1,9}\Z")
 
 
 def parse(text, directories, kept):
-    """What the peer asks for: {"verb", "name"}, "token", and for rsync its "argv" and what it may do. RefusedError else.
+    """What the peer asks for: {"verb", "name", "token"} and, for rsync, its "argv", and what it may do.
 
+    RefusedError for all that ha-pair-sync does not ask for.
     `directories`: the entries of the settings by name. `kept`: gives the place of what is kept of a name.
     """
     if not text:

@@ -240,12 +240,43 @@ class WordsTest(unittest.TestCase):
         self.assertEqual(words[:8], ["ssh", "-F", "/dev/null", "-T", "-p", "22", "-i", "/k"])
         for option in ("BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=yes", "UserKnownHostsFile=/h"):
             self.assertIn(option, words)
-        # One connection for a round, in a place that only root writes to.
-        self.assertIn("ControlMaster=auto", words)
-        self.assertIn("ControlPath=/run/keepalived/ha-pair/sync-%C", words)
-        alone = sync.ssh({"key": "/k", "known_hosts": "/h", "port": 22}, shared=False)
-        self.assertIn("ControlPath=none", alone)
-        self.assertFalse([word for word in alone if word.startswith("ControlMaster")])
+        self.assertIn("ControlPath=none", words)
+        self.assertFalse([word for word in words if word.startswith("ControlMaster")])
+        # One connection for a round, in a place that only root writes to, and no other program's.
+        shared = sync.ssh({"key": "/k", "known_hosts": "/h", "port": 22}, sync.control_path())
+        self.assertIn("ControlMaster=auto", shared)
+        self.assertIn("ControlPath=/run/keepalived/ha-pair/sync-ssh-%d" % os.getpid(), shared)
+
+    def test_a_connection_ends_with_its_program_and_no_other_one_does(self):
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
+        self.addCleanup(setattr, sync, "CONTROL", sync.CONTROL)
+        sync.CONTROL = os.path.join(directory, "sync-ssh-")
+        gone = 1 << 22  # the largest number that a process may have is below
+        others = ["sync-ssh-%d" % os.getppid(), "sync.json"]
+        for name in ["sync-ssh-%d" % gone, "sync-ssh-%d.abc" % gone] + others:
+            open(os.path.join(directory, name), "w").close()
+        said = os.path.join(directory, "said")
+        remote = [sys.executable, "-c", "import sys; open(%r, 'w').write(' '.join(sys.argv[1:]))" % said]
+        # It never opened one.
+        sync.hang_up(remote, "192.0.2.1", sync.control_path())
+        self.assertEqual(sorted(os.listdir(directory)), sorted(others))
+        open(sync.control_path(), "w").close()
+        sync.hang_up(remote, "192.0.2.1", sync.control_path())
+        self.assertEqual(sorted(os.listdir(directory)), sorted(others + ["said"]))
+        with open(said) as source:
+            self.assertEqual(source.read(), "-O exit 192.0.2.1")
+
+    def test_rounds_hang_up_and_what_opens_no_connection_does_not(self):
+        settings = {"node": A, "peer": B, "peer_address": "192.0.2.1", "key": "/k", "known_hosts": "/h", "port": 22}
+        node = sync_settings.Node(dict(settings, instance="app", service=None, directories={}), "/nowhere", "/nowhere")
+        self.addCleanup(setattr, sync, "hang_up", sync.hang_up)
+        found = []
+        sync.hang_up = lambda remote, host, control: found.append((remote[0], host, control))
+        sync.main([], node)
+        self.assertEqual(found, [("ssh", "192.0.2.1", sync.control_path())])
+        sync.main(["--begin"], node)
+        self.assertEqual(len(found), 1)
 
     def test_two_rounds_of_a_second_keep_their_files_apart(self):
         names = [sync_kept.stamp(seconds, "mirror") for seconds in (1700000000.25, 1700000000.5)]

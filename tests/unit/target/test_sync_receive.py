@@ -26,8 +26,8 @@ KEPT = "/var/lib/ha-pair/sync/kept/data/20261122T061452.123Z-mirror"
 # As rsync 3.2.7 sends it.
 TOKEN = "0123456789abcdef" * 2
 MIRROR = (
-    "ha-pair-sync-receive take TOKEN --server -blHogDtpre.iLsfxCIvu --log-format=%i --timeout=30 --bwlimit=100 --backup-dir KEPT --delete "
-    "--partial-dir .ha-pair-partial --numeric-ids . /srv/data/"
+    "ha-pair-sync-receive take TOKEN --server -blHogDtpre.iLsfxCIvu --log-format=%i --timeout=30 --bwlimit=100 "
+    "--backup-dir KEPT --delete --partial-dir .ha-pair-partial --numeric-ids . /srv/data/"
 )
 MIRROR = MIRROR.replace("KEPT", KEPT).replace("TOKEN", TOKEN)
 
