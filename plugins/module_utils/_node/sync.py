@@ -409,14 +409,27 @@ def begin(node, name, until):
         if boottime() >= until:
             raise NodeError("%s: this node is not owner, and cannot be the source" % name)
         time.sleep(SOON)
+    while True:
+        held = node.lock(name)
+        if held is not None:
+            break
+        # What the peer still sends ends now, because we are owner. A round of ours may wait for a peer that is dead,
+        # and has begun before that. Asked in this order: a receiver that comes later finds that we are owner.
+        if node.is_held_by_source(name) and _is_begun(node, name):
+            return
+        if boottime() >= until:
+            raise NodeError("%s: another round of it has not ended, and was none of this node" % name)
+        time.sleep(SOON)
+    try:
+        if not _is_begun(node, name):
+            node.save_marker(name, sync_marker.begin(node.marker(name), node.settings["node"], node.now()))
+    finally:
+        os.close(held)
+
+
+def _is_begun(node, name):
     marker = node.marker(name)
-    if marker is None or marker["owner"] == node.settings["node"]:
-        return
-    # What the peer still sends ends now, because we are owner. A round of ours begins as well.
-    with alone(node, name, until):
-        marker = node.marker(name)
-        if marker["owner"] != node.settings["node"]:
-            node.save_marker(name, sync_marker.begin(marker, node.settings["node"], node.now()))
+    return marker is None or marker["owner"] == node.settings["node"]
 
 
 def ask(node, name, remote):
@@ -459,7 +472,7 @@ def main(arguments=None, node=None, remote=None, rsync="rsync"):
         return 2
     names, control = options.names or sorted(known), control_path()
     if options.begin or options.ask or options.resolve or options.adopt:
-        return _act(node, options, names, remote or ssh(node.settings))
+        return _act(node, options, names, remote or ssh(node.settings), say)
     try:
         return _rounds(node, options, names, remote or ssh(node.settings, control), rsync, say)
     finally:
@@ -492,7 +505,7 @@ def _rounds(node, options, names, remote, rsync, say):
     return 1 if wrong else 0
 
 
-def _act(node, options, names, remote):
+def _act(node, options, names, remote, say):
     """What is no round."""
     wrong, told, until = False, {}, boottime() + BEGIN
     for name in names:
@@ -505,9 +518,13 @@ def _act(node, options, names, remote):
                 resolve(node, name)
             else:
                 adopt(node, name)
-        except (NodeError, RefusedError) as exc:
-            sys.stderr.write("ha-pair-sync: %s\n" % exc)
+        except (NodeError, RefusedError, EnvironmentError) as exc:
             wrong = True
+            if options.begin:
+                # Nobody waits for what a unit says of it.
+                say("problem: not the source as it should be: %s" % exc)
+            else:
+                sys.stderr.write("ha-pair-sync: %s\n" % exc)
     if options.ask:
         sys.stdout.write(json.dumps(told, sort_keys=True) + "\n")
     return 1 if wrong else 0

@@ -21,7 +21,7 @@ from . import sync_kept, sync_marker
 from .errors import NodeError
 from .journal import Journal
 from .sync_marker import RefusedError
-from .sync_settings import PARTIAL, Node, end, read_settings, rsync_version
+from .sync_settings import PARTIAL, RECEIVER, Node, end, read_settings, rsync_version
 
 __metaclass__ = type
 
@@ -193,7 +193,7 @@ def serve(node, request, stdin, stdout):
         stdout.write(json.dumps(answer(node, request["name"]), sort_keys=True) + "\n")
         stdout.flush()
         return 0
-    held = node.lock(request["name"])
+    held = node.lock(request["name"], RECEIVER)
     if held is None:
         raise RefusedError("another round of %s has not ended here; the next one tries again" % request["name"])
     try:

@@ -27,6 +27,8 @@ REPORT_SCHEMA = 1
 PARTIAL = ".ha-pair-partial"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\Z")
 _HOUR = 3600
+# Who has a lock.
+SOURCE, RECEIVER = "source", "receiver"
 # How many tenths of a second a process has to tidy up when it is ended.
 _PATIENCE = 30
 _NEEDED = ("node", "peer", "peer_address", "instance", "port", "key", "known_hosts", "timeout", "directories")
@@ -153,15 +155,24 @@ class Node(object):
     def is_empty(self, name):
         return not [entry for entry in _entries(self.place(name)) if entry != PARTIAL]
 
-    def lock(self, name):
+    def _lock_path(self, name):
+        return os.path.join(self._data, "." + name + ".lock")
+
+    def is_held_by_source(self, name):
+        """Whether whoever has the lock, or had it last, is a round of this node as the source."""
+        return read_text(self._lock_path(name)) == SOURCE
+
+    def lock(self, name, holder=SOURCE):
         """A lock, as the descriptor that is to be closed; None when another round holds it."""
         make_directory(self._data)
-        held = os.open(os.path.join(self._data, "." + name + ".lock"), os.O_WRONLY | os.O_CREAT, 0o600)
+        held = os.open(self._lock_path(name), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (IOError, OSError):
             os.close(held)
             return None
+        os.ftruncate(held, 0)
+        os.write(held, holder.encode("ascii"))
         if hasattr(os, "set_inheritable"):
             # rsync holds it as well: one that outlives us is still a round.
             os.set_inheritable(held, True)

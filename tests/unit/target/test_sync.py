@@ -572,12 +572,52 @@ class RoundTest(unittest.TestCase):
         self.sync(B, "--begin")
         self.assertEqual((self.code, self.marker(B)["owner"]), (1, A))
         self.states(a="BACKUP", b="MASTER")
-        held = self.node(B).lock("data")
-        self.sync(B, "--begin")
-        self.assertEqual((self.code, self.marker(B)["owner"]), (1, A))
-        os.close(held)
+        for holder in (sync_settings.SOURCE, sync_settings.RECEIVER):
+            held = self.node(B).lock("data", holder)
+            self.sync(B, "--begin")
+            self.assertEqual((self.code, self.marker(B)["owner"]), (1, A))
+            os.close(held)
         self.sync(B, "--begin")
         self.assertEqual((self.code, self.marker(B)["owner"]), (0, B))
+
+    def test_the_source_begins_while_a_round_of_its_own_waits_for_a_peer_that_is_dead(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        self.states(b="MASTER")
+        held = self.node(B).lock("data")
+        self.addCleanup(os.close, held)
+        node = self.node(B)
+        threading.Timer(0.2, lambda: node.save_marker("data", sync_marker.begin(node.marker("data"), B, 1.0))).start()
+        self.sync(B, "--begin")
+        self.assertEqual((self.code, self.marker(B)["owner"]), (0, B))
+
+    def test_a_marker_of_this_node_says_nothing_while_the_peer_may_put_its_own_there(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        self.states(a="BACKUP", b="MASTER")
+        self.sync(B, "--begin")
+        theirs = dict(self.marker(B), owner=A, generation=3)
+        held, node = self.node(B).lock("data", sync_settings.RECEIVER), self.node(B)
+
+        def end():
+            node.save_marker("data", theirs)
+            os.close(held)
+
+        threading.Timer(0.2, end).start()
+        self.sync(B, "--begin")
+        self.assertEqual((self.code, self.marker(B)["owner"], self.marker(B)["generation"]), (0, B, 4))
+
+    def test_a_source_that_could_not_begin_is_a_problem_of_the_journal(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.addCleanup(setattr, sync, "BEGIN", sync.BEGIN)
+        self.addCleanup(setattr, sync, "Journal", sync.Journal)
+        said = []
+        sync.BEGIN, sync.Journal = 0.05, lambda _name, plain: said.append
+        self.sync(B, "--begin")
+        words = "data: this node is not owner, and cannot be the source"
+        self.assertEqual((self.code, said), (1, ["problem: not the source as it should be: " + words]))
 
     def test_the_peer_is_asked_by_either_node(self):
         self.states(a="MASTER", b="BACKUP")

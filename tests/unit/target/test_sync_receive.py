@@ -213,7 +213,7 @@ class Peer(object):
     def is_empty(self, _name):
         return False
 
-    def lock(self, _name):
+    def lock(self, _name, _holder):
         return os.open(os.devnull, os.O_RDONLY)
 
 
