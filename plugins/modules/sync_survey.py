@@ -113,6 +113,9 @@ survey:
       description: The lines by which the node knows the other one.
       type: list
       elements: str
+    now:
+      description: The time by the clock of the node.
+      type: float
     sshd_asked:
       description: Whether its sshd told its configuration.
       type: bool
@@ -121,6 +124,8 @@ survey:
       type: list
       elements: dict
 """
+
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.duplex.ha_pair.plugins.module_utils._sync import survey
@@ -167,6 +172,7 @@ def main():
             "authorized_keys": authorized_keys,
             "authorized": survey.lines_of(authorized_keys, given["program"]),
             "known_hosts": survey.lines_of(given["known_hosts"]),
+            "now": round(time.time(), 3),
             "sshd_asked": options is not None,
             "sshd_problems": [{"what": what, "cure": cure} for what, cure in problems],
         },

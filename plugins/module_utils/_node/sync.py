@@ -57,6 +57,7 @@ BUSY_WAIT = 60.0
 # How many names of files a report tells; it tells the count of all.
 TOLD = 100
 COMPLETE, REFUSED, FAILED, IDLE, BUSY = "complete", "refused", "failed", "not owner", "another round runs"
+UNDECIDED = "owner unknown"
 # rsync: files went away while it ran. That is what files of a running service do.
 _VANISHED = 24
 
@@ -153,13 +154,13 @@ class Round(object):
         started = self._node.now()
         entry = {"started_at": round(started, 3), "result": IDLE, "mode": None, "problem": None}
         entry.update(why=None, kept=None, changed=0, gone=0, conflict=None, completed_at=None, generation=None)
-        if self._node.ownership() != sync_marker.OWNER:
+        if self._is_idle(entry):
             self._remember(entry)
             return dict(entry, seconds=0.0)
         held = wait_for_lock(self._node, self._name, boottime() + self._wait if self._until is None else self._until)
         if held is None:
             return dict(entry, seconds=0.0, result=BUSY)
-        if self._node.ownership() != sync_marker.OWNER:
+        if self._is_idle(entry):
             # It changed while another round ended.
             os.close(held)
             return dict(entry, seconds=0.0)
@@ -175,6 +176,14 @@ class Round(object):
             finally:
                 os.close(held)
         return dict(entry, seconds=round(self._node.now() - started, 3))
+
+    def _is_idle(self, entry):
+        """Whether there is nothing to do here; a node that does not know has a problem, as nobody may be the source."""
+        found = self._node.ownership()
+        if found == sync_marker.UNKNOWN:
+            problem = "this node does not know whether it is owner; see that its %s runs" % self._node.informant
+            entry.update(result=UNDECIDED, problem=problem)
+        return found != sync_marker.OWNER
 
     def _remember(self, entry):
         """A source whose round did not get through has files that its peer lacks, until one does."""
@@ -346,7 +355,7 @@ def _last(text):
 
 def words_of(name, entry):
     """One line about a round; None when there is nothing to say."""
-    if entry["result"] in (REFUSED, FAILED):
+    if entry["result"] in (REFUSED, FAILED, UNDECIDED):
         return "problem: %s: %s: %s" % (name, entry["result"], entry["problem"])
     conflict = entry["conflict"]
     if conflict and entry["result"] == COMPLETE:
@@ -495,7 +504,7 @@ def _rounds(node, options, names, remote, rsync, say):
                 wrong = True
             continue
         before, line = node.report(name, entry), words_of(name, entry)
-        wrong = wrong or entry["result"] in (REFUSED, FAILED)
+        wrong = wrong or entry["result"] in (REFUSED, FAILED, UNDECIDED)
         # What goes wrong every few seconds is said once.
         if line and line != (words_of(name, before) if before else None):
             say(line, priority=None if line.startswith("problem: ") else NOTICE)

@@ -619,6 +619,17 @@ class RoundTest(unittest.TestCase):
         words = "data: this node is not owner, and cannot be the source"
         self.assertEqual((self.code, said), (1, ["problem: not the source as it should be: " + words]))
 
+    def test_a_node_that_does_not_know_says_so_once(self):
+        self.addCleanup(setattr, sync, "Journal", sync.Journal)
+        said = []
+        sync.Journal = lambda _name, plain: lambda line, priority: said.append(line)
+        self.states(a="UNKNOWN", b="BACKUP")
+        for _each in range(2):
+            entry = self.sync(A)
+        words = "this node does not know whether it is owner; see that its ha-pair-notify.service runs"
+        self.assertEqual((entry["result"], entry["problem"], self.code), ("owner unknown", words, 1))
+        self.assertEqual(said, ["problem: data: owner unknown: " + words])
+
     def test_the_peer_is_asked_by_either_node(self):
         self.states(a="MASTER", b="BACKUP")
         self.addCleanup(setattr, sys, "stdout", sys.stdout)

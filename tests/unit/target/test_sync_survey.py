@@ -217,6 +217,7 @@ class ModuleTest(Case):
         self.assertEqual(found["directories"]["data"]["kind"], "directory")
         self.assertEqual(found["users"]["root"], 0)
         self.assertIn("ssh", found["programs"])
+        self.assertGreater(found["now"], os.stat(self.path("data")).st_mtime - 1)
 
 
 if __name__ == "__main__":
