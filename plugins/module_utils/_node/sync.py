@@ -55,7 +55,7 @@ LAST = 3.0
 # For how long whoever names a directory waits until another round of it has ended (s).
 BUSY_WAIT = 60.0
 # How many names of files a report tells; it tells the count of all.
-TOLD = 100
+TOLD, TOLD_BYTES = 100, 1 << 15
 COMPLETE, REFUSED, FAILED, IDLE, BUSY = "complete", "refused", "failed", "not owner", "another round runs"
 UNDECIDED = "owner unknown"
 # rsync: files went away while it ran. That is what files of a running service do.
@@ -134,6 +134,17 @@ def read_changes(text):
         elif len(word) >= 11 and word[0] in "<c" and word[1] != "d" and "+" not in word:
             changed.append(name)
     return {"changed": changed, "gone": gone}
+
+
+def told(names):
+    """As many of these names as a report tells, and a marker has room for."""
+    found, size = [], 0
+    for name in names[:TOLD]:
+        size += len(json.dumps(name))
+        if size > TOLD_BYTES:
+            break
+        found.append(name)
+    return found
 
 
 class Round(object):
@@ -220,27 +231,23 @@ class Round(object):
         self._nanoseconds = tells_nanoseconds(rsync_version(self._rsync), answer["rsync"])
         sync_marker.check_begin(marker, answer)
         marker = marker if marker is not None else self._begin(None)
-        mode, why = sync_marker.choose(marker, answer, own, self._settings.get("first"))
+        mode, why, keeps_as = sync_marker.choose(marker, answer, own, self._settings.get("first"))
         mount = mount_of(path)
         if marker["mount"] is not None and len(mount) < len(marker["mount"]):
             raise RefusedError(
                 "%s was on %s, which is not mounted now; mount it, or nothing is left on the peer either"
                 % (path, marker["mount"])
             )
-        kept = node.kept(name, stamp(started, mode))
+        kept = node.kept(name, stamp(started, keeps_as))
         conflict = marker["conflict"]
-        if mode == CONFLICT and conflict is None:
+        if keeps_as == CONFLICT and (conflict is None or conflict["compared"]):
             # Listed before anything is changed, by content: what both wrote may be of equal size and time.
             found = self._transfer(path, kept, delete=True, dry=True, checksum=True)
-            conflict = self._conflict(found, started, kept, why)
+            conflict = self._conflict(found, started, kept, why, conflict)
             marker = dict(marker, conflict=conflict)
             node.save_marker(name, marker)
         # By content as well, until one such round got through.
-        done_at = marker["completed_at"]
-        if mode == CONFLICT:
-            thorough = done_at is None or done_at < conflict["since"]
-        else:
-            thorough = mode == FIRST and not answer["empty"]
+        thorough = keeps_as == CONFLICT or (mode == FIRST and not answer["empty"])
         found = self._transfer(path, kept, delete=mode not in sync_marker.WITHOUT_DELETING, checksum=thorough)
         done = sync_marker.settle(marker, answer["marker"], mode, conflict, round(started, 3), mount)
         self._commit(done)
@@ -261,15 +268,19 @@ class Round(object):
             self._node.save_marker(self._name, begun)
         return begun
 
-    def _conflict(self, found, started, kept, why):
+    def _conflict(self, found, started, kept, why, before):
+        """What a split left, and what is not resolved of an earlier one."""
+        before = before or {"since": round(started, 3), "why": why, "differ": [], "differ_count": 0}
         return {
-            "since": round(started, 3),
-            "why": why,
+            "since": before["since"],
+            "why": before["why"],
             "kept_on": self._settings["peer"],
             "kept": kept,
-            "differ": found["changed"][:TOLD],
-            "differ_count": len(found["changed"]),
-            "only_there": found["gone"][:TOLD],
+            # Whether a round has compared all files since.
+            "compared": False,
+            "differ": told(before["differ"] + [name for name in found["changed"] if name not in before["differ"]]),
+            "differ_count": before["differ_count"] + len(found["changed"]),
+            "only_there": told(found["gone"]),
             "only_there_count": len(found["gone"]),
         }
 
@@ -365,7 +376,8 @@ def words_of(name, entry):
             % (
                 name,
                 conflict["differ_count"],
-                conflict["kept"],
+                # A round that did not get through has one, too.
+                os.path.join(os.path.dirname(conflict["kept"]), "*-" + CONFLICT),
                 conflict["kept_on"],
                 conflict["only_there_count"],
                 COMMAND,

@@ -90,7 +90,7 @@ def parse(text):
             and float(found["began_at"]) >= 0
             and (found["parent"] is None or _is_identity(found["parent"]))
             and found["unsent"] in (True, False)
-            and (found["conflict"] is None or isinstance(found["conflict"], dict))
+            and (found["conflict"] is None or found["conflict"]["compared"] in (True, False))
             and all(found[key] is None or float(found[key]) >= 0 for key in ("completed_at", "committed_at"))
             and all(found[key] is None or isinstance(found[key], _TEXT) for key in ("mount", "path"))
         )
@@ -164,11 +164,11 @@ def strayed(marker, node, owned):
 
 
 def choose(marker, answer, node, first):
-    """(the mode of the next round, why). `marker`: ours as begun, `answer`: what the peer says; RefusedError otherwise.
+    """(the mode of the next round, why, as which mode it keeps what it replaces); RefusedError otherwise.
 
-    `first`: which node's files win where both have some and nobody ever mirrored them; None when nobody said.
+    `marker`: ours as begun, `answer`: what the peer says. `first`: which node's files win where both have some and
+    nobody ever mirrored them; None when nobody said.
     """
-    theirs = answer["marker"]
     if answer["ownership"] != STANDBY:
         if answer["ownership"] == OWNER:
             raise RefusedError("the peer is owner as well; nothing is mirrored until one of the two gives way")
@@ -176,10 +176,18 @@ def choose(marker, answer, node, first):
             "the peer does not know whether it is owner; see that its %s runs"
             % answer.get("informant", "ha-pair-notify.service")
         )
-    if not _has_history(theirs):
-        return _choose_first(marker, answer, node, first)
-    if marker["conflict"] is not None:
-        return CONFLICT, "a split is not resolved yet"
+    if not _has_history(answer["marker"]):
+        mode, why = _choose_first(marker, answer, node, first)
+        return mode, why, mode
+    mode, why = _choose_by_history(marker, answer)
+    if mode != CONFLICT and marker["conflict"] is not None:
+        # What only one of them had is kept by now; what is replaced from here on is as on any other day.
+        return CONFLICT, "a split is not resolved yet", mode if marker["conflict"]["compared"] else CONFLICT
+    return mode, why, mode
+
+
+def _choose_by_history(marker, answer):
+    theirs = answer["marker"]
     if answer["strayed"]:
         return CONFLICT, "the peer was owner meanwhile, and wrote what never came here"
     if identity(theirs) == identity(marker):
@@ -226,7 +234,8 @@ def settle(marker, theirs, mode, conflict, started_at, mount):
     """The marker after a complete round: the peer gets it, and it is ours."""
     done = dict(marker, unsent=False, completed_at=started_at, mount=mount)
     if mode == CONFLICT:
-        done["conflict"] = conflict
+        # Once all of it was looked at, not before.
+        done["conflict"] = dict(conflict, compared=True)
     if theirs is not None and theirs["generation"] >= done["generation"] and identity(theirs) != identity(marker):
         # Above both, or the two counts would mean different files.
         done["parent"], done["generation"] = list(identity(marker)), theirs["generation"] + 1

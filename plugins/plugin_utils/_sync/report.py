@@ -47,7 +47,8 @@ def problems_of(
             cure = f'mend that, and see the rounds after it by "journalctl -t ha-pair-sync" on {node}'
             found.append(f"{place}: the last round was {entry['result']}: {entry['problem']}; {cure}")
         elif entry["conflict"]:
-            where = f"{entry['conflict']['kept']} on {entry['conflict']['kept_on']}"
+            # A round that did not get through has one, too.
+            where = f"{entry['conflict']['kept'].rpartition('/')[0]}/*-conflict on {entry['conflict']['kept_on']}"
             found.append(
                 f"{place}: a split is not resolved, and nothing is deleted until it is; look at {where}, then run "
                 f'"{COMMAND} --resolve {name}" on {node if entry["result"] == COMPLETE else model["peer"]}'

@@ -20,6 +20,7 @@ from ansible_collections.duplex.ha_pair.plugins.module_utils._node import (
     sync,
     sync_kept,
     sync_marker,
+    sync_receive,
     sync_settings,
 )
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
@@ -103,7 +104,7 @@ class MarkerTest(unittest.TestCase):
         self.assertEqual(sync_marker.begin(begun, B, 30.0), begun)
 
     def test_what_a_round_may_do(self):
-        split = {"why": "a split"}
+        split = {"why": "a split", "compared": True}
         for own, told, first, mode in (
             # The first deployment.
             (marker(1, A), answer(None, empty=True), None, "first"),
@@ -145,8 +146,27 @@ class MarkerTest(unittest.TestCase):
         self.assertIn("the peer has (generation 7 of node-b); move the VIP to the peer", str(caught.exception))
 
     def test_after_a_split_the_count_is_above_both(self):
-        done = sync_marker.settle(marker(3, A), marker(5, B), "conflict", {}, 9.0, "/")
-        self.assertEqual((done["generation"], done["parent"], done["conflict"]), (6, [3, A, 10.0], {}))
+        done = sync_marker.settle(marker(3, A), marker(5, B), "conflict", {"compared": False}, 9.0, "/")
+        self.assertEqual((done["generation"], done["parent"], done["conflict"]), (6, [3, A, 10.0], {"compared": True}))
+
+    def test_how_an_unresolved_split_keeps_what_it_replaces(self):
+        def keeps(compared, **told):
+            own = marker(4, A, conflict={"compared": compared}, parent=[3, B, 10.0])
+            return sync_marker.choose(own, answer(**told), A, None)[::2]
+
+        self.assertEqual(keeps(False, known=marker(4, A)), ("conflict", "conflict"))
+        self.assertEqual(keeps(True, known=marker(4, A)), ("conflict", "mirror"))
+        self.assertEqual(keeps(True, known=marker(3, B)), ("conflict", "takeover"))
+        # Another split.
+        self.assertEqual(keeps(True, known=marker(4, A), strayed=True), ("conflict", "conflict"))
+
+    def test_what_is_told_of_a_split_always_fits_into_a_marker(self):
+        self.assertEqual(sync.told(["a", "b"]), ["a", "b"])
+        long_names = [u"%03d" % number + u"\u20ac" * 1000 for number in range(200)]
+        split = {"differ": sync.told(long_names), "only_there": sync.told(long_names), "compared": True}
+        self.assertEqual(split["differ"][0], long_names[0])
+        whole = sync_marker.render(marker(1, A, conflict=split))
+        self.assertLess(len(whole), sync_receive.LONGEST_MARKER)
 
 
 class ServiceTest(unittest.TestCase):
@@ -547,7 +567,7 @@ class RoundTest(unittest.TestCase):
         self.states(a="MASTER", b="BACKUP")
         self.write(A, x="1")
         self.sync(A)
-        split = dict(self.marker(A), conflict={"kept": "/kept", "differ": [], "only_there": []})
+        split = dict(self.marker(A), conflict={"kept": "/kept", "differ": [], "only_there": [], "compared": True})
         self.addCleanup(setattr, sync, "BUSY_WAIT", sync.BUSY_WAIT)
         sync.BUSY_WAIT = 0.05
         held = self.node(A).lock("data")
@@ -684,6 +704,41 @@ class RoundTest(unittest.TestCase):
         self.assertEqual(self.sync(B)["mode"], "mirror")
         self.assertEqual(self.files(A), {"both": "of b", "only_b": "1"})
         self.assertEqual(self.kept(A)["mirror"], {"x": "1", "only_a": "1"})
+
+    def test_an_unresolved_split_keeps_what_follows_as_on_any_other_day(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1", z="1")
+        self.sync(A)
+        split = dict(self.marker(B), owner=B, generation=2, unsent=True)
+        self.node(B).save_marker("data", split)
+        self.write(A, x="22")
+        self.write(B, x="of b")
+        # One that does not get through keeps what it replaces as that of a split.
+        real = sync.Round._commit
+
+        def broken(_round, _marker):
+            sync.Round._commit = real
+            raise NodeError("broken")
+
+        sync.Round._commit = broken
+        self.assertEqual(self.sync(A)["problem"], "broken")
+        self.assertFalse(self.marker(A)["conflict"]["compared"])
+        self.write(B, z="of b as well")
+        self.assertEqual(self.sync(A)["mode"], "conflict")
+        self.assertTrue(self.marker(A)["conflict"]["compared"])
+        left = {"x": "of b", "z": "of b as well"}
+        self.assertEqual(self.kept(B), {"conflict": left})
+        self.write(A, x="333")
+        self.write(B, only_b="1")
+        entry = self.sync(A)
+        self.assertEqual((entry["mode"], entry["conflict"]["differ"]), ("conflict", ["x"]))
+        self.assertEqual(self.kept(B), {"conflict": left, "mirror": {"x": "22"}})
+        self.assertEqual(self.files(B), {"x": "333", "z": "1", "only_b": "1"})
+        # Another split before that one is resolved.
+        self.node(B).save_marker("data", dict(self.marker(B), owner=B, unsent=True))
+        self.write(B, z="again of b")
+        self.assertEqual(self.sync(A)["conflict"]["differ"], ["x", "z"])
+        self.assertIn("again of b", self.kept(B)["conflict"].values())
 
     def test_files_of_a_source_that_could_not_send_them_are_not_deleted(self):
         self.states(a="MASTER", b="BACKUP")

@@ -80,13 +80,13 @@ def test_somebody_has_to_be_the_source() -> None:
         (
             {"conflict": SPLIT},
             "a split is not resolved, and nothing is deleted until it is; look at "
-            "/var/lib/ha-pair/sync/kept/data/T-conflict on node-b, then run "
+            "/var/lib/ha-pair/sync/kept/data/*-conflict on node-b, then run "
             '"/usr/libexec/keepalived/ha-pair-sync --resolve data" on node-a',
         ),
         (
             {"conflict": SPLIT, "result": IDLE},
             "a split is not resolved, and nothing is deleted until it is; look at "
-            "/var/lib/ha-pair/sync/kept/data/T-conflict on node-b, then run "
+            "/var/lib/ha-pair/sync/kept/data/*-conflict on node-b, then run "
             '"/usr/libexec/keepalived/ha-pair-sync --resolve data" on node-b',
         ),
         (
