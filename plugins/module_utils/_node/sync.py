@@ -33,7 +33,7 @@ from .journal import NOTICE, Journal
 from .service import log
 from .sync_kept import stamp
 from .sync_marker import COMMAND, CONFLICT, FIRST, MIRROR, RefusedError
-from .sync_receive import ASK, COMMIT, PROGRAM, TAKE
+from .sync_receive import ASK, COMMIT, FILL, PROGRAM, TAKE
 from .sync_settings import PARTIAL, Node, end, mount_of, read_settings, rsync_version, tells_nanoseconds
 from .system import STATE_DIRECTORY, run_command
 
@@ -221,6 +221,7 @@ class Round(object):
 
     def _run(self, started):
         node, name, own = self._node, self._name, self._settings["node"]
+        node.forget_filling(name)
         path, before = node.place(name), node.marker(name)
         marker = before
         if before is not None:
@@ -246,11 +247,14 @@ class Round(object):
             conflict = self._conflict(found, started, kept, why, conflict)
             marker = dict(marker, conflict=conflict)
             node.save_marker(name, marker)
+        if mode == FIRST:
+            # One that does not get through would look like files of the peer's own.
+            self._give(FILL, marker)
         # By content as well, until one such round got through.
         thorough = keeps_as == CONFLICT or (mode == FIRST and not answer["empty"])
         found = self._transfer(path, kept, delete=mode not in sync_marker.WITHOUT_DELETING, checksum=thorough)
         done = sync_marker.settle(marker, answer["marker"], mode, conflict, round(started, 3), mount)
-        self._commit(done)
+        self._give(COMMIT, done)
         node.save_marker(name, done)
         replaced = len(found["changed"]) + len(found["gone"])
         return {
@@ -287,8 +291,8 @@ class Round(object):
     def _ask(self):
         return read_answer(self._call([PROGRAM, ASK, self._name]), self._settings["peer"])
 
-    def _commit(self, marker):
-        self._call([PROGRAM, COMMIT, self._name, self._token], sync_marker.render(marker))
+    def _give(self, verb, marker):
+        self._call([PROGRAM, verb, self._name, self._token], sync_marker.render(marker))
 
     def _call(self, words, given=""):
         host = self._settings["peer_address"]
@@ -348,7 +352,7 @@ def read_answer(text, peer):
         answer = json.loads(text)
         answer["marker"] = sync_marker.parse(json.dumps(answer["marker"]) if answer["marker"] else None)
         named = answer["node"]
-        if not all(key in answer for key in ("ownership", "strayed", "empty", "rsync", "token")):
+        if not all(key in answer for key in ("ownership", "strayed", "empty", "filling", "rsync", "token")):
             raise ValueError(text)
     except (ValueError, TypeError, KeyError):
         raise NodeError("the peer answered %r, not what ha-pair-sync-receive answers" % text[:80])
@@ -442,6 +446,7 @@ def begin(node, name, until):
             raise NodeError("%s: another round of it has not ended, and was none of this node" % name)
         time.sleep(SOON)
     try:
+        node.forget_filling(name)
         if not _is_begun(node, name):
             node.save_marker(name, sync_marker.begin(node.marker(name), node.settings["node"], node.now()))
     finally:

@@ -176,7 +176,7 @@ def choose(marker, answer, node, first):
             "the peer does not know whether it is owner; see that its %s runs"
             % answer.get("informant", "ha-pair-notify.service")
         )
-    if not _has_history(answer["marker"]):
+    if not has_history(answer["marker"]):
         mode, why = _choose_first(marker, answer, node, first)
         return mode, why, mode
     mode, why = _choose_by_history(marker, answer)
@@ -197,7 +197,7 @@ def _choose_by_history(marker, answer):
     return CONFLICT, "both have been source since they last had the same files"
 
 
-def _has_history(theirs):
+def has_history(theirs):
     """Whether the peer's files were ever the same as another node's; one that never got through knows only its own."""
     return theirs is not None and (theirs["completed_at"] is not None or theirs["committed_at"] is not None)
 
@@ -205,6 +205,8 @@ def _has_history(theirs):
 def _choose_first(marker, answer, node, first):
     if answer["empty"]:
         return FIRST, "the peer has no files yet"
+    if answer["filling"] is not None and answer["filling"] == list(identity(marker)):
+        return FIRST, "the peer has a part of our files"
     if marker["completed_at"] is not None or marker["conflict"] is not None:
         return CONFLICT, "the peer has files, and nobody knows whose"
     if first == node:
@@ -222,7 +224,7 @@ def _choose_first(marker, answer, node, first):
 
 def check_begin(marker, answer):
     """RefusedError where only the peer has a history of the files: a new or emptied node wins by nothing."""
-    if marker is None and _has_history(answer["marker"]):
+    if marker is None and has_history(answer["marker"]):
         raise RefusedError(
             "this node never had these files, and the peer has (generation %d of %s); move the VIP to the peer so that "
             'they come here, or run "%s --adopt NAME" here to have ours win, theirs kept aside'
@@ -242,10 +244,8 @@ def settle(marker, theirs, mode, conflict, started_at, mount):
     return done
 
 
-def check_commit(marker, given, node):
+def check_commit(marker, given):
     """RefusedError unless the peer may put this marker in the place of ours."""
-    if given is None or given["owner"] == node:
-        raise RefusedError("the marker names %s as source" % (given["owner"] if given else "nobody"))
     if marker is None or identity(given) == identity(marker):
         return
     if given["generation"] <= marker["generation"]:

@@ -27,7 +27,7 @@ __metaclass__ = type
 
 PROGRAM = "ha-pair-sync-receive"
 RSYNC = "/usr/bin/rsync"
-ASK, COMMIT, TAKE = "ask", "commit", "take"
+ASK, COMMIT, FILL, TAKE = "ask", "commit", "fill", "take"
 LONGEST_COMMAND, LONGEST_MARKER = 4096, 1 << 18
 REFUSED = 77
 # How often the state of this node is looked at during a transfer (s).
@@ -65,10 +65,10 @@ def parse(text, directories, kept):
         words = shlex.split(text)
     except ValueError:
         raise RefusedError("the command has unbalanced quotes")
-    if words[:1] == [PROGRAM] and len(words) == {ASK: 3, COMMIT: 4}.get((words + [None])[1]):
+    if words[:1] == [PROGRAM] and len(words) == {ASK: 3, COMMIT: 4, FILL: 4}.get((words + [None])[1]):
         if words[2] not in directories:
             raise RefusedError("%r is not one of file_sync_directories here" % words[2])
-        return {"verb": words[1], "name": words[2], "token": _token(words[3]) if words[1] == COMMIT else None}
+        return {"verb": words[1], "name": words[2], "token": None if words[1] == ASK else _token(words[3])}
     if words[:2] == [PROGRAM, TAKE] and words[3:4] == ["--server"]:
         # The words of rsync, after our own where its name would be.
         return dict(_parse_rsync(words[3:], directories, kept), token=_token(words[2]))
@@ -128,6 +128,7 @@ def answer(node, name):
         "ownership": node.ownership(),
         "informant": node.informant,
         "marker": marker,
+        "filling": node.filling(name),
         "token": node.token(name),
         "strayed": sync_marker.strayed(marker, node.settings["node"], owned),
         "empty": node.is_empty(name),
@@ -150,18 +151,31 @@ def check_token(node, request):
         raise RefusedError("this node was owner, or was started, since the round began; the next round looks again")
 
 
+def fill(node, request, text):
+    """Note whose files the peer is about to send for the first time, in case it does not get through."""
+    given = _given(node, request, text)
+    if sync_marker.has_history(node.marker(request["name"])):
+        raise RefusedError("the directory has a history here, and is not to be filled for the first time")
+    node.note_filling(request["name"], sync_marker.identity(given))
+
+
 def commit(node, request, text):
     """Take the marker of a complete round over."""
+    given = _given(node, request, text)
+    sync_marker.check_commit(node.marker(request["name"]), given)
+    node.save_marker(request["name"], dict(given, committed_at=round(node.now(), 3)))
+    node.forget_filling(request["name"])
+
+
+def _given(node, request, text):
+    """The marker that the peer sends; RefusedError unless it may."""
     check_standby(node)
     check_token(node, request)
-    name = request["name"]
-    given, marker = sync_marker.parse(text), node.marker(name)
-    sync_marker.check_commit(marker, given, node.settings["node"])
-    if given["owner"] != node.settings["peer"]:
-        raise RefusedError(
-            "the marker names %s as source, and the peer is %s" % (given["owner"], node.settings["peer"])
-        )
-    node.save_marker(name, dict(given, committed_at=round(node.now(), 3)))
+    given = sync_marker.parse(text)
+    named = given["owner"] if given else "nobody"
+    if named != node.settings["peer"]:
+        raise RefusedError("the marker names %s as source, and the peer is %s" % (named, node.settings["peer"]))
+    return given
 
 
 def transfer(node, request, rsync=RSYNC):
@@ -197,8 +211,9 @@ def serve(node, request, stdin, stdout):
     if held is None:
         raise RefusedError("another round of %s has not ended here; the next one tries again" % request["name"])
     try:
-        if request["verb"] == COMMIT:
-            commit(node, request, stdin.read(LONGEST_MARKER))
+        if request["verb"] in (COMMIT, FILL):
+            act = commit if request["verb"] == COMMIT else fill
+            act(node, request, stdin.read(LONGEST_MARKER))
             return 0
         return transfer(node, request)
     finally:

@@ -121,6 +121,31 @@ class Node(object):
     def _marker_path(self, name):
         return os.path.join(self._data, name + ".json")
 
+    def filling(self, name):
+        """Which source has begun to fill this directory for the first time: what is in it came from there alone."""
+        try:
+            noted = json.loads(read_text(self._filling_path(name)) or "")
+            good = noted["path"] == self._path(name) and not self.owned_since(noted["at"])
+            return noted["source"] if good else None
+        except (ValueError, TypeError, KeyError):
+            return None
+
+    def note_filling(self, name, source):
+        make_directory(self._data)
+        noted = {"source": source, "path": self._path(name), "at": round(self.now(), 3)}
+        write_atomically(self._filling_path(name), json.dumps(noted) + "\n", mode=0o600, durable=True)
+
+    def forget_filling(self, name):
+        """This node writes here itself from now on."""
+        try:
+            os.unlink(self._filling_path(name))
+        except OSError as exc:
+            if exc.errno != errno.ENOENT:
+                raise
+
+    def _filling_path(self, name):
+        return os.path.join(self._data, "." + name + ".filling")
+
     def kept(self, name, *parts):
         """Where what is replaced on this node is kept."""
         return os.path.join(self._data, "kept", name, *parts)

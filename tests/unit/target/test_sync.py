@@ -60,7 +60,8 @@ def answer(known, **given):
     """What the peer says; a marker beyond the first one was taken over from somebody."""
     if known is not None and known["generation"] > 1 and known["completed_at"] is None:
         known = dict(known, completed_at=5.0)
-    return dict({"node": B, "ownership": "standby", "marker": known, "strayed": False, "empty": False}, **given)
+    told = {"node": B, "ownership": "standby", "marker": known, "strayed": False, "empty": False, "filling": None}
+    return dict(told, **given)
 
 
 class MarkerTest(unittest.TestCase):
@@ -109,6 +110,10 @@ class MarkerTest(unittest.TestCase):
             # The first deployment.
             (marker(1, A), answer(None, empty=True), None, "first"),
             (marker(1, A), answer(None), A, "first"),
+            # It was interrupted.
+            (marker(1, A), answer(None, filling=[1, A, 10.0]), None, "first"),
+            (marker(3, A, completed_at=1.0), answer(None, filling=[3, A, 10.0]), None, "first"),
+            (marker(3, A, completed_at=1.0), answer(None, filling=[2, A, 10.0]), None, "conflict"),
             # The peer was made anew, or lost its marker only.
             (marker(3, A, completed_at=1.0), answer(None, empty=True), None, "first"),
             (marker(3, A, completed_at=1.0), answer(None), A, "conflict"),
@@ -707,20 +712,14 @@ class RoundTest(unittest.TestCase):
 
     def test_an_unresolved_split_keeps_what_follows_as_on_any_other_day(self):
         self.states(a="MASTER", b="BACKUP")
-        self.write(A, x="1", z="1")
+        self.write(A, w="1", x="1", z="1")
         self.sync(A)
         split = dict(self.marker(B), owner=B, generation=2, unsent=True)
         self.node(B).save_marker("data", split)
         self.write(A, x="22")
         self.write(B, x="of b")
         # One that does not get through keeps what it replaces as that of a split.
-        real = sync.Round._commit
-
-        def broken(_round, _marker):
-            sync.Round._commit = real
-            raise NodeError("broken")
-
-        sync.Round._commit = broken
+        self.stall("_give", self.broken)
         self.assertEqual(self.sync(A)["problem"], "broken")
         self.assertFalse(self.marker(A)["conflict"]["compared"])
         self.write(B, z="of b as well")
@@ -733,12 +732,12 @@ class RoundTest(unittest.TestCase):
         entry = self.sync(A)
         self.assertEqual((entry["mode"], entry["conflict"]["differ"]), ("conflict", ["x"]))
         self.assertEqual(self.kept(B), {"conflict": left, "mirror": {"x": "22"}})
-        self.assertEqual(self.files(B), {"x": "333", "z": "1", "only_b": "1"})
+        self.assertEqual(self.files(B), {"w": "1", "x": "333", "z": "1", "only_b": "1"})
         # Another split before that one is resolved.
         self.node(B).save_marker("data", dict(self.marker(B), owner=B, unsent=True))
-        self.write(B, z="again of b")
-        self.assertEqual(self.sync(A)["conflict"]["differ"], ["x", "z"])
-        self.assertIn("again of b", self.kept(B)["conflict"].values())
+        self.write(B, w="again of b")
+        self.assertEqual(self.sync(A)["conflict"]["differ"], ["x", "w"])
+        self.assertEqual(self.kept(B)["conflict"], dict(left, w="again of b"))
 
     def test_files_of_a_source_that_could_not_send_them_are_not_deleted(self):
         self.states(a="MASTER", b="BACKUP")
@@ -772,6 +771,36 @@ class RoundTest(unittest.TestCase):
         self.sync(A, "--adopt", "data")
         self.assertEqual(self.sync(A)["mode"], "conflict")
         self.assertEqual(self.files(B), {"x": "1"})
+
+    def test_a_first_round_that_was_interrupted_is_made_again(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1", y="1")
+
+        def at_the_commit():
+            # After the note, and all files, but one.
+            os.unlink(self.path(B, "data", "y"))
+            raise NodeError("broken")
+
+        self.stall("_give", lambda: self.stall("_give", at_the_commit))
+        self.assertEqual(self.sync(A)["problem"], "broken")
+        self.assertEqual(self.files(B), {"x": "1"})
+        entry = self.sync(A)
+        self.assertEqual((entry["mode"], entry["problem"], self.files(B)), ("first", None, self.files(A)))
+        self.assertEqual((self.sync(A)["mode"], os.listdir(self.path(B, "lib")).count(".data.filling")), ("mirror", 0))
+
+    def test_a_node_that_was_owner_has_files_of_its_own_whoever_had_begun_to_fill_it(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.stall("_give", lambda: self.stall("_give", self.broken))
+        self.sync(A)
+        self.assertIsNotNone(self.node(B).filling("data"))
+        self.put(self.path(B, "run", "state.json"), state_text("MASTER"))
+        self.assertIsNone(self.node(B).filling("data"))
+        self.sync(B, "--begin")
+        self.states(b="BACKUP")
+        self.write(B, x="of b")
+        self.assertIn("nothing was ever mirrored", self.sync(A)["problem"])
+        self.assertEqual(self.files(B), {"x": "of b"})
 
     def test_where_both_have_files_the_named_one_wins_once_it_is_owner(self):
         for node in (A, B):
@@ -842,6 +871,9 @@ class RoundTest(unittest.TestCase):
 
         setattr(sync.Round, step, stalled)
 
+    def broken(self):
+        raise NodeError("broken")
+
     def test_a_takeover_that_slept_through_a_split_ends_as_one(self):
         self.states(a="BACKUP", b="MASTER")
         self.write(B, x="1")
@@ -854,7 +886,7 @@ class RoundTest(unittest.TestCase):
             self.sync(B)
             self.states(a="MASTER", b="BACKUP")
 
-        self.stall("_commit", split)
+        self.stall("_give", split)
         self.assertIn("since the round began", self.sync(A)["problem"])
         self.assertTrue(self.marker(B)["unsent"])
         self.assertEqual(self.sync(A)["mode"], "conflict")

@@ -184,7 +184,7 @@ class Peer(object):
     def __init__(self, *states):
         self.settings = {"node": "node-b", "peer": "node-a", "directories": DIRECTORIES}
         self.states, self.saved, self.known, self.owned = list(states), None, None, False
-        self.known_token = TOKEN
+        self.known_token, self.noted = TOKEN, None
 
     def ownership(self):
         return self.states.pop(0) if len(self.states) > 1 else self.states[0]
@@ -194,6 +194,15 @@ class Peer(object):
 
     def owned_since(self, _when):
         return self.owned
+
+    def filling(self, _name):
+        return self.noted
+
+    def note_filling(self, _name, source):
+        self.noted = source
+
+    def forget_filling(self, _name):
+        self.noted = None
 
     def token(self, _name):
         return self.known_token
@@ -258,6 +267,19 @@ class ServeTest(unittest.TestCase):
                 act()
             self.assertIn("since the round began; the next round looks again", str(caught.exception))
         self.assertIsNone(peer.saved)
+
+    def test_who_begins_to_fill_a_directory_is_noted_until_it_is_full(self):
+        peer, given = Peer("standby"), marker("node-a")
+        fill = dict(COMMIT, verb="fill")
+        self.assertEqual(parse("ha-pair-sync-receive fill data " + TOKEN), fill)
+        sync_receive.fill(peer, fill, sync_marker.render(given))
+        self.assertEqual((peer.noted, peer.saved), (sync_marker.identity(given), None))
+        sync_receive.commit(peer, COMMIT, sync_marker.render(given))
+        self.assertIsNone(peer.noted)
+        peer.known = dict(marker("node-a"), committed_at=5.0)
+        with self.assertRaises(RefusedError) as caught:
+            sync_receive.fill(peer, fill, sync_marker.render(given))
+        self.assertIn("has a history here", str(caught.exception))
 
     def test_one_that_wrote_files_of_its_own_lets_nobody_delete(self):
         peer = Peer("standby")
