@@ -34,7 +34,7 @@ from .service import log
 from .sync_kept import stamp
 from .sync_marker import COMMAND, CONFLICT, FIRST, MIRROR, RefusedError
 from .sync_receive import ASK, COMMIT, FILL, PROGRAM, TAKE
-from .sync_settings import PARTIAL, Node, end, mount_of, read_settings, rsync_version, tells_nanoseconds
+from .sync_settings import PARTIAL, Node, end, read_settings, rsync_version, tells_nanoseconds
 from .system import STATE_DIRECTORY, run_command
 
 __metaclass__ = type
@@ -46,6 +46,7 @@ SOON = 0.02
 CONNECTION_KEPT = 5
 CONNECT_TIMEOUT = 5
 CONTROL = os.path.join(STATE_DIRECTORY, "sync-ssh-")
+CHECKSUM_TIMEOUT = 3600
 # For how long both nodes may be owner when one takes over from the other as planned (s).
 GRACE = 1.0
 # For how long a start waits until this node knows that it is owner, and until nobody writes here any more (s).
@@ -60,6 +61,7 @@ COMPLETE, REFUSED, FAILED, IDLE, BUSY = "complete", "refused", "failed", "not ow
 UNDECIDED = "owner unknown"
 # rsync: files went away while it ran. That is what files of a running service do.
 _VANISHED = 24
+_OBSTACLES = ("could not make way for ", "cannot delete ")
 
 
 def control_path():
@@ -112,7 +114,9 @@ def hang_up(remote, host, control):
 def rsync_arguments(settings, entry, kept, delete, dry=False, checksum=False, nanoseconds=True):
     """The words of one rsync, without the shell that reaches the peer and without the two places."""
     words = ["--archive", "--hard-links", "--numeric-ids", "--backup", "--backup-dir=" + kept]
-    words += ["--partial-dir=" + PARTIAL, "--timeout=%d" % settings["timeout"], "--out-format=%i %n"]
+    # Whoever compares by content says nothing for as long as the largest file takes; ssh finds a peer that is dead.
+    timeout = max(settings["timeout"], CHECKSUM_TIMEOUT) if checksum else settings["timeout"]
+    words += ["--partial-dir=" + PARTIAL, "--timeout=%d" % timeout, "--out-format=%i %n"]
     words += ["--bwlimit=%d" % settings["bandwidth"]] if settings["bandwidth"] else []
     words += ["--exclude=/" + PARTIAL]
     words += ["--exclude=" + pattern for pattern in entry["exclude"]]
@@ -233,12 +237,7 @@ class Round(object):
         sync_marker.check_begin(marker, answer)
         marker = marker if marker is not None else self._begin(None)
         mode, why, keeps_as = sync_marker.choose(marker, answer, own, self._settings.get("first"))
-        mount = mount_of(path)
-        if marker["mount"] is not None and len(mount) < len(marker["mount"]):
-            raise RefusedError(
-                "%s was on %s, which is not mounted now; mount it, or nothing is left on the peer either"
-                % (path, marker["mount"])
-            )
+        mount = node.mount(name, marker)
         kept = node.kept(name, stamp(started, keeps_as))
         conflict = marker["conflict"]
         if keeps_as == CONFLICT and (conflict is None or conflict["compared"]):
@@ -362,10 +361,14 @@ def read_answer(text, peer):
 
 
 def _last(text):
-    """The words that say why: the first line of our own program, or of rsync, whose last one only sums up."""
+    """The words that say why: the first line of our own program, or of rsync, whose last one only sums up.
+
+    Before them what stands in the way on the peer, which rsync names without its own name.
+    """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    obstacles = [line for line in lines if line.startswith(_OBSTACLES)]
     ours = [line for line in lines if line.startswith((PROGRAM + ": ", "rsync: "))]
-    return (ours or lines[-1:] or [""])[0]
+    return "; ".join(obstacles[:3] + (ours or ([] if obstacles else lines[-1:]))[:1])
 
 
 def words_of(name, entry):

@@ -121,6 +121,8 @@ def _kept_mode(value, root):
 def answer(node, name):
     """What this node says of a directory."""
     marker = node.marker(name)
+    # Without it the directory looks empty.
+    node.mount(name, marker)
     owned = marker is not None and marker["committed_at"] is not None and node.owned_since(marker["committed_at"])
     return {
         "schema": sync_marker.SCHEMA,
@@ -162,8 +164,11 @@ def fill(node, request, text):
 def commit(node, request, text):
     """Take the marker of a complete round over."""
     given = _given(node, request, text)
-    sync_marker.check_commit(node.marker(request["name"]), given)
-    node.save_marker(request["name"], dict(given, committed_at=round(node.now(), 3)))
+    marker = node.marker(request["name"])
+    sync_marker.check_commit(marker, given)
+    # Each node has its own mounts.
+    mount = node.mount(request["name"], marker)
+    node.save_marker(request["name"], dict(given, committed_at=round(node.now(), 3), mount=mount))
     node.forget_filling(request["name"])
 
 
@@ -184,7 +189,7 @@ def transfer(node, request, rsync=RSYNC):
     check_token(node, request)
     if request["deletes"] and answer(node, request["name"])["strayed"]:
         raise RefusedError("this node was owner meanwhile, and nothing of what it wrote may be deleted")
-    node.place(request["name"])
+    node.mount(request["name"], node.marker(request["name"]))
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
     # Runs as a program of the node, where there is no module to run commands.
     process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with

@@ -177,6 +177,16 @@ class Node(object):
             raise NodeError("%s: leads to %s by a link; give the real path" % (path, os.path.realpath(path)))
         return path
 
+    def mount(self, name, marker):
+        """The mount point that holds a directory; RefusedError when another one did: its files are out of sight."""
+        path, before = self.place(name), marker and marker["mount"]
+        found = mount_of(path)
+        if before and len(found) < len(before):
+            raise sync_marker.RefusedError(
+                "%s was on %s, which is not mounted now; mount it, then the next round goes on" % (path, before)
+            )
+        return found
+
     def is_empty(self, name):
         return not [entry for entry in _entries(self.place(name)) if entry != PARTIAL]
 

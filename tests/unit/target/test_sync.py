@@ -167,7 +167,7 @@ class MarkerTest(unittest.TestCase):
 
     def test_what_is_told_of_a_split_always_fits_into_a_marker(self):
         self.assertEqual(sync.told(["a", "b"]), ["a", "b"])
-        long_names = [u"%03d" % number + u"\u20ac" * 1000 for number in range(200)]
+        long_names = ["%03d" % number + "\u20ac" * 1000 for number in range(200)]
         split = {"differ": sync.told(long_names), "only_there": sync.told(long_names), "compared": True}
         self.assertEqual(split["differ"][0], long_names[0])
         whole = sync_marker.render(marker(1, A, conflict=split))
@@ -302,6 +302,26 @@ class WordsTest(unittest.TestCase):
         self.assertEqual(found, [("ssh", "192.0.2.1", sync.control_path())])
         sync.main(["--begin"], node)
         self.assertEqual(len(found), 1)
+
+    def test_what_compares_by_content_may_be_silent_for_long(self):
+        settings = {"timeout": 30, "bandwidth": 0}
+        for checksum, word in ((False, "--timeout=30"), (True, "--timeout=3600")):
+            words = sync.rsync_arguments(settings, {"exclude": []}, "/kept", delete=False, checksum=checksum)
+            self.assertEqual([each for each in words if each.startswith("--timeout")], [word])
+
+    def test_what_stands_in_the_way_is_told(self):
+        end = "rsync error: some files could not be transferred (code 23) at main.c(1338) [sender=3.2.7]"
+        for said, found in (
+            ("could not make way for new regular file: x\n" + end, "could not make way for new regular file: x"),
+            (
+                "cannot delete non-empty directory: d\nrsync: open failed\n" + end,
+                "cannot delete non-empty directory: d; rsync: open failed",
+            ),
+            ("rsync: connection closed\n" + end, "rsync: connection closed"),
+            (end, end),
+            ("", ""),
+        ):
+            self.assertEqual(sync._last(said), found)
 
     def test_two_rounds_of_a_second_keep_their_files_apart(self):
         names = [sync_kept.stamp(seconds, "mirror") for seconds in (1700000000.25, 1700000000.5)]
@@ -952,6 +972,23 @@ class RoundTest(unittest.TestCase):
         os.unlink(self.path(A, "data", "x"))
         self.assertIn("which is not mounted now", self.sync(A)["problem"])
         self.assertEqual(self.files(B), {"x": "1"})
+
+    def test_each_node_has_mounts_of_its_own_and_the_standby_misses_its_own_too(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.addCleanup(setattr, sync_settings, "mount_of", sync_settings.mount_of)
+        sync_settings.mount_of = lambda path: path if path.startswith(self.path(A)) else "/"
+        self.sync(A)
+        self.assertEqual(self.marker(A)["mount"], self.path(A, "data"))
+        self.assertNotEqual(self.marker(B)["mount"], self.path(A, "data"))
+        # What stands for ssh sees the real ones.
+        self.node(A).save_marker("data", dict(self.marker(A), mount="/"))
+        self.states(a="BACKUP", b="MASTER")
+        self.assertIsNone(self.sync(B)["problem"])
+        self.states(a="MASTER", b="BACKUP")
+        self.assertIsNone(self.sync(A)["problem"])
+        self.node(B).save_marker("data", dict(self.marker(B), mount=self.path(B, "data")))
+        self.assertIn("%s, which is not mounted now" % self.path(B, "data"), self.sync(A)["problem"])
 
 
 if __name__ == "__main__":
