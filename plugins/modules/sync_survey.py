@@ -34,6 +34,10 @@ options:
     description: The address of the other node.
     type: str
     required: true
+  address:
+    description: The address of this node by which the other one reaches it; empty to leave out what sshd listens on.
+    type: str
+    default: ""
   port:
     description: The TCP port of sshd.
     type: int
@@ -144,6 +148,7 @@ def main():
                 },
             },
             "peer_address": {"type": "str", "required": True},
+            "address": {"type": "str", "default": ""},
             "port": {"type": "int", "default": 22},
             # A place, and no secret.
             "key": {"type": "path", "default": "/etc/ha-pair/sync/id_ed25519", "no_log": False},
@@ -156,7 +161,8 @@ def main():
     given = module.params
     users, groups = survey.accounts() if given["accounts"] else ({}, {})
     options = survey.ask_sshd(given["peer_address"])
-    problems = survey.sshd_problems(options, given["port"], given["peer_address"]) if options is not None else []
+    seen_by = (given["port"], given["peer_address"], given["address"], survey.root_groups())
+    problems = survey.sshd_problems(options, *seen_by) if options is not None else []
     authorized_keys = survey.keys_path(options or {}) or survey.DEFAULT_KEYS
     module.exit_json(
         changed=False,

@@ -20,7 +20,7 @@ __metaclass__ = type
 
 PROGRAM = "/usr/libexec/keepalived/ha-pair-sync-receive"
 OPTIONS = 'restrict,from="192.0.2.12",command="%s"' % PROGRAM
-PEER = "192.0.2.12"
+PEER, OWN = "192.0.2.12", "192.0.2.11"
 
 
 class Case(ModuleRun):
@@ -84,7 +84,7 @@ class DirectoryTest(Case):
 
 class SshdTest(unittest.TestCase):
     def problems(self, text, port=22):
-        return survey.sshd_problems(survey.parse_sshd("port 22\n" + text), port, PEER)
+        return survey.sshd_problems(survey.parse_sshd("port 22\n" + text), port, PEER, OWN, ["root", "wheel"])
 
     def test_one_that_lets_a_key_of_root_in(self):
         for text in (
@@ -94,6 +94,9 @@ class SshdTest(unittest.TestCase):
             "allowusers alice\nallowusers root@192.0.2.*\n",
             "allowusers root\ndenyusers mallory\n",
             "authenticationmethods publickey publickey,password\n",
+            "allowgroups admins wh*\ndenygroups guests\nforcecommand none\n",
+            "listenaddress 198.51.100.1:22\nlistenaddress 192.0.2.11:22\n",
+            "listenaddress [::]:22\nlistenaddress 0.0.0.0:22\n",
         ):
             self.assertEqual(self.problems(text), [], text)
 
@@ -126,10 +129,30 @@ class SshdTest(unittest.TestCase):
                 "sshd has AllowUsers alice root@198.51.100.1, which is not root",
                 "add root@192.0.2.12 to it",
             ),
+            (
+                "allowgroups admins\nallowgroups users\n",
+                "sshd has AllowGroups admins users, of which root is in none",
+                "add root to it",
+            ),
+            ("denygroups wheel\n", "sshd has DenyGroups wheel, in which root is", "take that group out of it"),
+            (
+                "forcecommand /usr/bin/menu -x\n",
+                "sshd has ForceCommand /usr/bin/menu -x, which it runs instead of the other node's command",
+                "set it to none (Match Address 192.0.2.12)",
+            ),
+            (
+                "listenaddress 198.51.100.1:22\nlistenaddress 192.0.2.11:2222\n",
+                "sshd has ListenAddress 198.51.100.1:22 192.0.2.11:2222, and the other node comes by 192.0.2.11 port "
+                "22",
+                "add ListenAddress 192.0.2.11",
+            ),
             ("denyusers ro*\n", "sshd has DenyUsers ro*, which is root", "take root out of it"),
         ):
             port = 2200 if text.startswith("port") else 22
             self.assertEqual(self.problems(text, port), [(what, cure)], text)
+
+    def test_the_groups_of_root(self):
+        self.assertIn("root", survey.root_groups())
 
     def test_where_keys_are_looked_for(self):
         for words, path in (
