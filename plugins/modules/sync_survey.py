@@ -93,8 +93,8 @@ survey:
       type: dict
     directories:
       description:
-        - By name C(kind) (C(absent), C(directory) or C(other)), C(real) (the path without links), C(empty) and
-          C(marker) (whether it was ever mirrored).
+        - By name C(kind) (C(absent), C(directory) or C(other)), C(real) (the path without links), C(empty), C(marker)
+          (whether it was ever mirrored) and C(open_parent) (a directory above to which others than root may write).
       type: dict
     programs:
       description: By name whether a program is installed.

@@ -11,6 +11,7 @@ import glob
 import grp
 import os
 import pwd
+import stat
 
 from .._node import sync_marker
 from .._node.sync_settings import DATA_DIRECTORY, PARTIAL
@@ -44,8 +45,26 @@ def look_at(path, name, data=DATA_DIRECTORY):
         "kind": kind,
         "real": real,
         "empty": not [entry for entry in entries if entry != PARTIAL],
+        "open_parent": open_parent(real),
         "marker": _was_mirrored(path, os.path.join(data, name + ".json")),
     }
+
+
+def open_parent(path):
+    """The nearest directory above in which others than root may put something else in the place of what leads to it."""
+    trusted = (0, os.geteuid())
+    while path != "/":
+        child, path = path, os.path.dirname(path)
+        try:
+            found = os.lstat(path)
+            kept_apart = found.st_mode & stat.S_ISVTX and os.lstat(child).st_uid in trusted
+        except OSError:
+            # The role makes it, as root.
+            continue
+        shared = found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and found.st_gid != 0)
+        if found.st_uid not in trusted or (shared and not kept_apart):
+            return path
+    return ""
 
 
 def _was_mirrored(path, marker_path):

@@ -47,7 +47,7 @@ class DirectoryTest(Case):
     def test_what_is_there(self):
         os.mkdir(self.path("data"))
         os.mkdir(self.path("data", ".ha-pair-partial"))
-        found = {"kind": "directory", "real": self.path("data"), "empty": True, "marker": False}
+        found = {"kind": "directory", "real": self.path("data"), "empty": True, "marker": False, "open_parent": ""}
         self.assertEqual(self.look("data"), found)
         self.put("1", "data", "x")
         os.mkdir(self.path("lib"))
@@ -57,6 +57,23 @@ class DirectoryTest(Case):
         for path, known in ((self.path("data"), True), (self.path("earlier"), False)):
             self.put(sync_marker.render(dict(sync_marker.new("node-a", 1.0), path=path)), "lib", "data.json")
             self.assertEqual(self.look("data")["marker"], known)
+
+    def test_who_may_write_above_it(self):
+        os.makedirs(self.path("one", "two", "data"))
+        for mode, name, found in (
+            (0o755, "two", ""),
+            (0o777, "two", "two"),
+            (0o1777, "two", ""),
+            (0o777, "gone", "two"),
+            (0o1777, "gone", ""),
+        ):
+            os.chmod(self.path("one", "two"), mode)
+            told = survey.open_parent(self.path("one", "two", "data" if name == "two" else "gone"))
+            self.assertEqual(told, self.path("one", "two") if found else "", (mode, name))
+        # What belongs to the directory itself is the service's.
+        os.chmod(self.path("one", "two"), 0o755)
+        os.chmod(self.path("one", "two", "data"), 0o777)
+        self.assertEqual(survey.open_parent(self.path("one", "two", "data")), "")
 
     def test_what_is_no_directory(self):
         self.assertEqual(self.look("gone")["kind"], "absent")
