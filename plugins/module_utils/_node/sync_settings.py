@@ -164,9 +164,12 @@ class Node(object):
         except NodeError:
             place = None
         sync_kept.prune(self.kept(name), place, self.settings.get("keep_days") or 0, self.now())
-        make_directory(self._data)
-        with open(noted, "w"):
-            os.utime(noted, None)
+        try:
+            with open(noted, "w"):
+                os.utime(noted, None)
+        except EnvironmentError:
+            # Looked at again after the next round.
+            return
 
     def place(self, name):
         """The real path of a directory; NodeError when it is not there, or not where it says."""
@@ -206,8 +209,12 @@ class Node(object):
         except (IOError, OSError):
             os.close(held)
             return None
-        os.ftruncate(held, 0)
-        os.write(held, holder.encode("ascii"))
+        try:
+            os.ftruncate(held, 0)
+            os.write(held, holder.encode("ascii"))
+        except OSError:
+            # A full disk is no reason not to run. Whoever waits does not know for whom, and waits to the end.
+            pass
         if hasattr(os, "set_inheritable"):
             # rsync holds it as well: one that outlives us is still a round.
             os.set_inheritable(held, True)
