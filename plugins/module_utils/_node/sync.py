@@ -186,10 +186,8 @@ class Round(object):
         except (NodeError, EnvironmentError) as exc:
             entry.update(result=FAILED, problem=str(exc))
         finally:
-            try:
-                self._remember(entry)
-            finally:
-                os.close(held)
+            os.close(held)
+        self._remember(entry)
         return dict(entry, seconds=round(self._node.now() - started, 3))
 
     def _is_idle(self, entry):
@@ -212,9 +210,24 @@ class Round(object):
         # After the last round nothing is written here, and what did not get through is lost as in a crash.
         failed = failed and self._until is None
         if failed and not marker["unsent"] and self._stays_owner():
-            marker = dict(marker, unsent=True)
-            self._node.save_marker(self._name, marker)
+            marker = self._note_unsent(marker)
         entry.update({key: marker[key] for key in ("generation", "completed_at", "conflict")})
+
+    def _note_unsent(self, marker):
+        """The marker with that noted, unless another round has said more since; nobody waits for this one meanwhile."""
+        held = wait_for_lock(self._node, self._name, boottime() + GRACE)
+        if held is None:
+            return marker
+        try:
+            found = self._node.marker(self._name)
+            if found is None or sync_marker.identity(found) != sync_marker.identity(marker):
+                return marker
+            if found["completed_at"] == marker["completed_at"]:
+                found = dict(found, unsent=True)
+                self._node.save_marker(self._name, found)
+            return found
+        finally:
+            os.close(held)
 
     def _stays_owner(self):
         """Whether this node goes on writing. A planned move ends a round as well, and is no split."""

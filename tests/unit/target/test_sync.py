@@ -774,6 +774,20 @@ class RoundTest(unittest.TestCase):
         self.assertEqual((entry["mode"], entry["conflict"]["only_there"]), ("conflict", ["unsent"]))
         self.assertEqual(self.files(A), {"x": "1", "unsent": "1"})
 
+    def test_nobody_waits_for_a_round_that_failed_and_one_that_got_through_since_says_more(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        self.stall("_transfer", self.broken)
+
+        def another():
+            # The lock is free.
+            self.assertEqual(self.sync(A)["result"], "complete")
+
+        self.stall("_stays_owner", another)
+        self.assertEqual(self.sync(A)["result"], "failed")
+        self.assertFalse(self.marker(A)["unsent"])
+
     def test_a_first_target_with_files_and_a_new_node_as_owner_are_refused(self):
         self.states(a="MASTER", b="BACKUP")
         self.write(A, x="1")
