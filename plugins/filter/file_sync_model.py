@@ -80,7 +80,8 @@ options:
   existing:
     description:
       - What is in the directories, by node and by name, each with C(empty) and with C(marker), whether it was ever
-        mirrored, where that is known. Of this node also C(kind) and C(real), the path without links.
+        mirrored, where that is known. Of this node also C(kind), C(real), the path without links,
+        and C(open_parent), a directory above to which others than root may write.
     type: dict
   peer_users:
     description: The numbers of the users of the other node, where they are known.

@@ -11,8 +11,8 @@ author: duplex.ha_pair contributors (@duplex-ha)
 version_added: 0.1.0
 short_description: What is wrong with the mirrored directories of a node
 description:
-  - Reads what C(ha-pair-sync) reports of the last round of each directory. A node that is not the source has nothing to
-    report against itself.
+  - Reads what C(ha-pair-sync) reports of the last round of each directory, and what the other node answers. One of the
+    two has to be the source.
 options:
   _input:
     description: The text of C(/run/keepalived/ha-pair/sync.json), empty when there is none.
@@ -26,6 +26,18 @@ options:
     description: The model of the node, by P(duplex.ha_pair.file_sync_model#filter).
     type: dict
     required: true
+  since:
+    description: When the node began to be verified, by its own clock; rounds before that prove nothing.
+    type: float
+    default: 0.0
+  answer:
+    description: What C(ha-pair-sync --ask) prints of the other node; empty when that was not asked.
+    type: str
+    default: ""
+  deployed:
+    description: Whether the other node is deployed as well. Rounds to one that is not, and is away, do not count.
+    type: bool
+    default: true
 """
 
 EXAMPLES = r"""
@@ -47,11 +59,13 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._sync.report import problems_of
 
 
-def file_sync_problems(text: t.Any, node: str, model: t.Any) -> list[str]:
+def file_sync_problems(
+    text: t.Any, node: str, model: t.Any, since: t.Any = 0.0, answer: t.Any = "", deployed: t.Any = True
+) -> list[str]:
     """See DOCUMENTATION."""
     try:
-        return problems_of(str(text), node, model)
-    except (KeyError, TypeError, AttributeError) as exc:
+        return problems_of(str(text), node, model, since=float(since), answer=str(answer), deployed=bool(deployed))
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise AnsibleFilterError(
             f"duplex.ha_pair.file_sync_problems: the report of {node} is not ours ({exc})"
         ) from exc

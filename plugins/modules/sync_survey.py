@@ -34,6 +34,10 @@ options:
     description: The address of the other node.
     type: str
     required: true
+  address:
+    description: The address of this node by which the other one reaches it; empty to leave out what sshd listens on.
+    type: str
+    default: ""
   port:
     description: The TCP port of sshd.
     type: int
@@ -89,8 +93,8 @@ survey:
       type: dict
     directories:
       description:
-        - By name C(kind) (C(absent), C(directory) or C(other)), C(real) (the path without links), C(empty) and
-          C(marker) (whether it was ever mirrored).
+        - By name C(kind) (C(absent), C(directory) or C(other)), C(real) (the path without links), C(empty), C(marker)
+          (whether it was ever mirrored) and C(open_parent) (a directory above to which others than root may write).
       type: dict
     programs:
       description: By name whether a program is installed.
@@ -113,6 +117,9 @@ survey:
       description: The lines by which the node knows the other one.
       type: list
       elements: str
+    now:
+      description: The time by the clock of the node.
+      type: float
     sshd_asked:
       description: Whether its sshd told its configuration.
       type: bool
@@ -121,6 +128,8 @@ survey:
       type: list
       elements: dict
 """
+
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.duplex.ha_pair.plugins.module_utils._sync import survey
@@ -139,6 +148,7 @@ def main():
                 },
             },
             "peer_address": {"type": "str", "required": True},
+            "address": {"type": "str", "default": ""},
             "port": {"type": "int", "default": 22},
             # A place, and no secret.
             "key": {"type": "path", "default": "/etc/ha-pair/sync/id_ed25519", "no_log": False},
@@ -151,7 +161,8 @@ def main():
     given = module.params
     users, groups = survey.accounts() if given["accounts"] else ({}, {})
     options = survey.ask_sshd(given["peer_address"])
-    problems = survey.sshd_problems(options, given["port"], given["peer_address"]) if options is not None else []
+    seen_by = (given["port"], given["peer_address"], given["address"], survey.root_groups())
+    problems = survey.sshd_problems(options, *seen_by) if options is not None else []
     authorized_keys = survey.keys_path(options or {}) or survey.DEFAULT_KEYS
     module.exit_json(
         changed=False,
@@ -167,6 +178,7 @@ def main():
             "authorized_keys": authorized_keys,
             "authorized": survey.lines_of(authorized_keys, given["program"]),
             "known_hosts": survey.lines_of(given["known_hosts"]),
+            "now": round(time.time(), 3),
             "sshd_asked": options is not None,
             "sshd_problems": [{"what": what, "cure": cure} for what, cure in problems],
         },

@@ -61,6 +61,12 @@ def ran_since(report, name, when):
     return ended is not None and ended > when
 
 
+def ran_last(report, name):
+    """[whether it may be running here, when it ended to last]; something else once it has run here again."""
+    entry = (report or {"services": {}})["services"].get(name)
+    return None if entry is None else [entry["phase"] in OWNING, entry.get("ran_at")]
+
+
 def note_runs(before, services, now):
     """The entries of the services, each with when it ended to run here last. `before`: the report before this one."""
     known = (before or {"services": {}})["services"]

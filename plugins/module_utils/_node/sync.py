@@ -18,6 +18,7 @@ from __future__ import absolute_import, division, print_function
 
 import argparse
 import contextlib
+import glob
 import json
 import os
 import subprocess
@@ -30,9 +31,10 @@ from .boot_clock import boottime
 from .errors import NodeError
 from .journal import NOTICE, Journal
 from .service import log
+from .sync_kept import stamp
 from .sync_marker import COMMAND, CONFLICT, FIRST, MIRROR, RefusedError
-from .sync_receive import ASK, COMMIT, PROGRAM
-from .sync_settings import PARTIAL, Node, end, mount_of, read_settings, rsync_version, stamp, tells_nanoseconds
+from .sync_receive import ASK, COMMIT, FILL, PROGRAM, TAKE
+from .sync_settings import PARTIAL, Node, end, read_settings, rsync_version, tells_nanoseconds
 from .system import STATE_DIRECTORY, run_command
 
 __metaclass__ = type
@@ -43,6 +45,8 @@ SOON = 0.02
 # How long a connection waits for the next question of its round (s).
 CONNECTION_KEPT = 5
 CONNECT_TIMEOUT = 5
+CONTROL = os.path.join(STATE_DIRECTORY, "sync-ssh-")
+CHECKSUM_TIMEOUT = 3600
 # For how long both nodes may be owner when one takes over from the other as planned (s).
 GRACE = 1.0
 # For how long a start waits until this node knows that it is owner, and until nobody writes here any more (s).
@@ -52,14 +56,21 @@ LAST = 3.0
 # For how long whoever names a directory waits until another round of it has ended (s).
 BUSY_WAIT = 60.0
 # How many names of files a report tells; it tells the count of all.
-TOLD = 100
+TOLD, TOLD_BYTES = 100, 1 << 15
 COMPLETE, REFUSED, FAILED, IDLE, BUSY = "complete", "refused", "failed", "not owner", "another round runs"
+UNDECIDED = "owner unknown"
 # rsync: files went away while it ran. That is what files of a running service do.
 _VANISHED = 24
+_OBSTACLES = ("could not make way for ", "cannot delete ")
 
 
-def ssh(settings, shared=True):
-    """The words that reach the peer, without the command; shared: what comes after it uses the same connection."""
+def control_path():
+    """The socket of this program's own connection: one that several share ends with the program that opened it."""
+    return CONTROL + str(os.getpid())
+
+
+def ssh(settings, control=None):
+    """The words that reach the peer, without the command; `control`: what uses the same connection, by its socket."""
     options = {
         "BatchMode": "yes",
         "ConnectTimeout": CONNECT_TIMEOUT,
@@ -72,11 +83,11 @@ def ssh(settings, shared=True):
         "UpdateHostKeys": "no",
         "UserKnownHostsFile": settings["known_hosts"],
     }
-    if shared:
+    if control:
         # One connection for all that a round asks and sends: most of a short round is the greeting.
         options.update(
             ControlMaster="auto",
-            ControlPath=os.path.join(STATE_DIRECTORY, "sync-%C"),
+            ControlPath=control,
             ControlPersist=CONNECTION_KEPT,
         )
     words = ["ssh", "-F", "/dev/null", "-T", "-p", str(settings["port"]), "-i", settings["key"]]
@@ -85,10 +96,27 @@ def ssh(settings, shared=True):
     return words + ["-l", "root"]
 
 
+def hang_up(remote, host, control):
+    """End the connection of this program, which would outlive it, and take away what killed ones left of theirs."""
+    if os.path.lexists(control):
+        run_command(remote + ["-O", "exit", host], timeout=1.0)
+    for path in glob.glob(CONTROL + "*"):
+        # While it opens one, ssh adds something of its own to the name.
+        pid = path[len(CONTROL) :].partition(".")[0]
+        if path == control or (pid.isdigit() and not os.path.exists("/proc/" + pid)):
+            try:
+                os.unlink(path)
+            except OSError:
+                # It went by itself.
+                continue
+
+
 def rsync_arguments(settings, entry, kept, delete, dry=False, checksum=False, nanoseconds=True):
     """The words of one rsync, without the shell that reaches the peer and without the two places."""
     words = ["--archive", "--hard-links", "--numeric-ids", "--backup", "--backup-dir=" + kept]
-    words += ["--partial-dir=" + PARTIAL, "--timeout=%d" % settings["timeout"], "--out-format=%i %n"]
+    # Whoever compares by content says nothing for as long as the largest file takes; ssh finds a peer that is dead.
+    timeout = max(settings["timeout"], CHECKSUM_TIMEOUT) if checksum else settings["timeout"]
+    words += ["--partial-dir=" + PARTIAL, "--timeout=%d" % timeout, "--out-format=%i %n"]
     words += ["--bwlimit=%d" % settings["bandwidth"]] if settings["bandwidth"] else []
     words += ["--exclude=/" + PARTIAL]
     words += ["--exclude=" + pattern for pattern in entry["exclude"]]
@@ -112,6 +140,17 @@ def read_changes(text):
     return {"changed": changed, "gone": gone}
 
 
+def told(names):
+    """As many of these names as a report tells, and a marker has room for."""
+    found, size = [], 0
+    for name in names[:TOLD]:
+        size += len(json.dumps(name))
+        if size > TOLD_BYTES:
+            break
+        found.append(name)
+    return found
+
+
 class Round(object):
     """One round of one directory. `remote`: the words that reach the peer's forced command.
 
@@ -123,20 +162,20 @@ class Round(object):
         self._wait, self._until = wait, until
         self._settings = node.settings
         self._entry = node.settings["directories"][name]
-        self._nanoseconds = False
+        self._nanoseconds, self._token = False, None
 
     def run(self):
         """The entry of the report."""
         started = self._node.now()
         entry = {"started_at": round(started, 3), "result": IDLE, "mode": None, "problem": None}
         entry.update(why=None, kept=None, changed=0, gone=0, conflict=None, completed_at=None, generation=None)
-        if self._node.ownership() != sync_marker.OWNER:
+        if self._is_idle(entry):
             self._remember(entry)
             return dict(entry, seconds=0.0)
         held = wait_for_lock(self._node, self._name, boottime() + self._wait if self._until is None else self._until)
         if held is None:
             return dict(entry, seconds=0.0, result=BUSY)
-        if self._node.ownership() != sync_marker.OWNER:
+        if self._is_idle(entry):
             # It changed while another round ended.
             os.close(held)
             return dict(entry, seconds=0.0)
@@ -147,11 +186,17 @@ class Round(object):
         except (NodeError, EnvironmentError) as exc:
             entry.update(result=FAILED, problem=str(exc))
         finally:
-            try:
-                self._remember(entry)
-            finally:
-                os.close(held)
+            os.close(held)
+        self._remember(entry)
         return dict(entry, seconds=round(self._node.now() - started, 3))
+
+    def _is_idle(self, entry):
+        """Whether there is nothing to do here; a node that does not know has a problem, as nobody may be the source."""
+        found = self._node.ownership()
+        if found == sync_marker.UNKNOWN:
+            problem = "this node does not know whether it is owner; see that its %s runs" % self._node.informant
+            entry.update(result=UNDECIDED, problem=problem)
+        return found != sync_marker.OWNER
 
     def _remember(self, entry):
         """A source whose round did not get through has files that its peer lacks, until one does."""
@@ -165,9 +210,24 @@ class Round(object):
         # After the last round nothing is written here, and what did not get through is lost as in a crash.
         failed = failed and self._until is None
         if failed and not marker["unsent"] and self._stays_owner():
-            marker = dict(marker, unsent=True)
-            self._node.save_marker(self._name, marker)
+            marker = self._note_unsent(marker)
         entry.update({key: marker[key] for key in ("generation", "completed_at", "conflict")})
+
+    def _note_unsent(self, marker):
+        """The marker with that noted, unless another round has said more since; nobody waits for this one meanwhile."""
+        held = wait_for_lock(self._node, self._name, boottime() + GRACE)
+        if held is None:
+            return marker
+        try:
+            found = self._node.marker(self._name)
+            if found is None or sync_marker.identity(found) != sync_marker.identity(marker):
+                return marker
+            if found["completed_at"] == marker["completed_at"]:
+                found = dict(found, unsent=True)
+                self._node.save_marker(self._name, found)
+            return found
+        finally:
+            os.close(held)
 
     def _stays_owner(self):
         """Whether this node goes on writing. A planned move ends a round as well, and is no split."""
@@ -178,39 +238,35 @@ class Round(object):
 
     def _run(self, started):
         node, name, own = self._node, self._name, self._settings["node"]
+        node.forget_filling(name)
         path, before = node.place(name), node.marker(name)
         marker = before
         if before is not None:
             # Also when the peer is away: from now on we write what it has not got.
             marker = self._begin(before)
         answer = self._ask()
+        self._token = answer["token"]
         self._nanoseconds = tells_nanoseconds(rsync_version(self._rsync), answer["rsync"])
         sync_marker.check_begin(marker, answer)
         marker = marker if marker is not None else self._begin(None)
-        mode, why = sync_marker.choose(marker, answer, own, self._settings.get("first"))
-        mount = mount_of(path)
-        if marker["mount"] is not None and len(mount) < len(marker["mount"]):
-            raise RefusedError(
-                "%s was on %s, which is not mounted now; mount it, or nothing is left on the peer either"
-                % (path, marker["mount"])
-            )
-        kept = node.kept(name, stamp(started, mode))
+        mode, why, keeps_as = sync_marker.choose(marker, answer, own, self._settings.get("first"))
+        mount = node.mount(name, marker)
+        kept = node.kept(name, stamp(started, keeps_as))
         conflict = marker["conflict"]
-        if mode == CONFLICT and conflict is None:
+        if keeps_as == CONFLICT and (conflict is None or conflict["compared"]):
             # Listed before anything is changed, by content: what both wrote may be of equal size and time.
             found = self._transfer(path, kept, delete=True, dry=True, checksum=True)
-            conflict = self._conflict(found, started, kept, why)
+            conflict = self._conflict(found, started, kept, why, conflict)
             marker = dict(marker, conflict=conflict)
             node.save_marker(name, marker)
+        if mode == FIRST:
+            # One that does not get through would look like files of the peer's own.
+            self._give(FILL, marker)
         # By content as well, until one such round got through.
-        done_at = marker["completed_at"]
-        if mode == CONFLICT:
-            thorough = done_at is None or done_at < conflict["since"]
-        else:
-            thorough = mode == FIRST and not answer["empty"]
+        thorough = keeps_as == CONFLICT or (mode == FIRST and not answer["empty"])
         found = self._transfer(path, kept, delete=mode not in sync_marker.WITHOUT_DELETING, checksum=thorough)
         done = sync_marker.settle(marker, answer["marker"], mode, conflict, round(started, 3), mount)
-        self._commit(done)
+        self._give(COMMIT, done)
         node.save_marker(name, done)
         replaced = len(found["changed"]) + len(found["gone"])
         return {
@@ -228,23 +284,27 @@ class Round(object):
             self._node.save_marker(self._name, begun)
         return begun
 
-    def _conflict(self, found, started, kept, why):
+    def _conflict(self, found, started, kept, why, before):
+        """What a split left, and what is not resolved of an earlier one."""
+        before = before or {"since": round(started, 3), "why": why, "differ": [], "differ_count": 0}
         return {
-            "since": round(started, 3),
-            "why": why,
+            "since": before["since"],
+            "why": before["why"],
             "kept_on": self._settings["peer"],
             "kept": kept,
-            "differ": found["changed"][:TOLD],
-            "differ_count": len(found["changed"]),
-            "only_there": found["gone"][:TOLD],
+            # Whether a round has compared all files since.
+            "compared": False,
+            "differ": told(before["differ"] + [name for name in found["changed"] if name not in before["differ"]]),
+            "differ_count": before["differ_count"] + len(found["changed"]),
+            "only_there": told(found["gone"]),
             "only_there_count": len(found["gone"]),
         }
 
     def _ask(self):
         return read_answer(self._call([PROGRAM, ASK, self._name]), self._settings["peer"])
 
-    def _commit(self, marker):
-        self._call([PROGRAM, COMMIT, self._name], sync_marker.render(marker))
+    def _give(self, verb, marker):
+        self._call([PROGRAM, verb, self._name, self._token], sync_marker.render(marker))
 
     def _call(self, words, given=""):
         host = self._settings["peer_address"]
@@ -258,7 +318,8 @@ class Round(object):
         address = self._settings["peer_address"]
         host = "[%s]" % address if ":" in address else address
         shell = " ".join(self._remote)
-        code, out, err = self._watch([self._rsync] + words + ["--rsh=" + shell, path + "/", "%s:%s/" % (host, path)])
+        words += ["--rsh=" + shell, "--rsync-path=%s %s %s" % (PROGRAM, TAKE, self._token)]
+        code, out, err = self._watch([self._rsync] + words + [path + "/", "%s:%s/" % (host, path)])
         if code not in (0, _VANISHED):
             raise NodeError("rsync: exit code %d: %s" % (code, _last(err) or "no word of why"))
         return read_changes(out)
@@ -303,7 +364,7 @@ def read_answer(text, peer):
         answer = json.loads(text)
         answer["marker"] = sync_marker.parse(json.dumps(answer["marker"]) if answer["marker"] else None)
         named = answer["node"]
-        if not all(key in answer for key in ("ownership", "strayed", "empty", "rsync")):
+        if not all(key in answer for key in ("ownership", "strayed", "empty", "filling", "rsync", "token")):
             raise ValueError(text)
     except (ValueError, TypeError, KeyError):
         raise NodeError("the peer answered %r, not what ha-pair-sync-receive answers" % text[:80])
@@ -313,15 +374,19 @@ def read_answer(text, peer):
 
 
 def _last(text):
-    """The words that say why: the first line of our own program, or of rsync, whose last one only sums up."""
+    """The words that say why: the first line of our own program, or of rsync, whose last one only sums up.
+
+    Before them what stands in the way on the peer, which rsync names without its own name.
+    """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    obstacles = [line for line in lines if line.startswith(_OBSTACLES)]
     ours = [line for line in lines if line.startswith((PROGRAM + ": ", "rsync: "))]
-    return (ours or lines[-1:] or [""])[0]
+    return "; ".join(obstacles[:3] + (ours or ([] if obstacles else lines[-1:]))[:1])
 
 
 def words_of(name, entry):
     """One line about a round; None when there is nothing to say."""
-    if entry["result"] in (REFUSED, FAILED):
+    if entry["result"] in (REFUSED, FAILED, UNDECIDED):
         return "problem: %s: %s: %s" % (name, entry["result"], entry["problem"])
     conflict = entry["conflict"]
     if conflict and entry["result"] == COMPLETE:
@@ -331,7 +396,8 @@ def words_of(name, entry):
             % (
                 name,
                 conflict["differ_count"],
-                conflict["kept"],
+                # A round that did not get through has one, too.
+                os.path.join(os.path.dirname(conflict["kept"]), "*-" + CONFLICT),
                 conflict["kept_on"],
                 conflict["only_there_count"],
                 COMMAND,
@@ -384,14 +450,28 @@ def begin(node, name, until):
         if boottime() >= until:
             raise NodeError("%s: this node is not owner, and cannot be the source" % name)
         time.sleep(SOON)
+    while True:
+        held = node.lock(name)
+        if held is not None:
+            break
+        # What the peer still sends ends now, because we are owner. A round of ours may wait for a peer that is dead,
+        # and has begun before that. Asked in this order: a receiver that comes later finds that we are owner.
+        if node.is_held_by_source(name) and _is_begun(node, name):
+            return
+        if boottime() >= until:
+            raise NodeError("%s: another round of it has not ended, and was none of this node" % name)
+        time.sleep(SOON)
+    try:
+        node.forget_filling(name)
+        if not _is_begun(node, name):
+            node.save_marker(name, sync_marker.begin(node.marker(name), node.settings["node"], node.now()))
+    finally:
+        os.close(held)
+
+
+def _is_begun(node, name):
     marker = node.marker(name)
-    if marker is None or marker["owner"] == node.settings["node"]:
-        return
-    # What the peer still sends ends now, because we are owner. A round of ours begins as well.
-    with alone(node, name, until):
-        marker = node.marker(name)
-        if marker["owner"] != node.settings["node"]:
-            node.save_marker(name, sync_marker.begin(marker, node.settings["node"], node.now()))
+    return marker is None or marker["owner"] == node.settings["node"]
 
 
 def ask(node, name, remote):
@@ -422,7 +502,7 @@ def parse_arguments(arguments):
 def main(arguments=None, node=None, remote=None, rsync="rsync"):
     """Run by a timer, by what watches the directories, and by a person."""
     options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
-    say, wrong = Journal("ha-pair-sync", plain=log), False
+    say = Journal("ha-pair-sync", plain=log)
     try:
         node = node or Node(read_settings())
         known = node.settings["directories"]
@@ -432,13 +512,23 @@ def main(arguments=None, node=None, remote=None, rsync="rsync"):
     except NodeError as exc:
         sys.stderr.write("ha-pair-sync: %s\n" % exc)
         return 2
-    remote = remote or ssh(node.settings, shared=not options.ask)
+    names, control = options.names or sorted(known), control_path()
     if options.begin or options.ask or options.resolve or options.adopt:
-        return _act(node, options, options.names or sorted(known), remote)
+        return _act(node, options, names, remote or ssh(node.settings), say)
+    try:
+        return _rounds(node, options, names, remote or ssh(node.settings, control), rsync, say)
+    finally:
+        if remote is None:
+            hang_up(ssh(node.settings, control), node.settings["peer_address"], control)
+
+
+def _rounds(node, options, names, remote, rsync, say):
+    """A round of each of these directories."""
+    wrong = False
     until = boottime() + LAST if options.last else None
     # One that has begun may have passed what was written since.
     patience = LAST if options.last else BUSY_WAIT if options.names else 0.0
-    for name in options.names or sorted(known):
+    for name in names:
         entry = Round(node, name, remote, rsync, patience, until).run()
         if entry["result"] == BUSY:
             # The timer starts one each few seconds, and whoever waited has to know.
@@ -447,14 +537,17 @@ def main(arguments=None, node=None, remote=None, rsync="rsync"):
                 wrong = True
             continue
         before, line = node.report(name, entry), words_of(name, entry)
-        wrong = wrong or entry["result"] in (REFUSED, FAILED)
+        wrong = wrong or entry["result"] in (REFUSED, FAILED, UNDECIDED)
         # What goes wrong every few seconds is said once.
         if line and line != (words_of(name, before) if before else None):
             say(line, priority=None if line.startswith("problem: ") else NOTICE)
+    for name in [] if options.last else names:
+        # On either node, and after what somebody waits for.
+        node.tidy(name)
     return 1 if wrong else 0
 
 
-def _act(node, options, names, remote):
+def _act(node, options, names, remote, say):
     """What is no round."""
     wrong, told, until = False, {}, boottime() + BEGIN
     for name in names:
@@ -467,9 +560,13 @@ def _act(node, options, names, remote):
                 resolve(node, name)
             else:
                 adopt(node, name)
-        except (NodeError, RefusedError) as exc:
-            sys.stderr.write("ha-pair-sync: %s\n" % exc)
+        except (NodeError, RefusedError, EnvironmentError) as exc:
             wrong = True
+            if options.begin:
+                # Nobody waits for what a unit says of it.
+                say("problem: not the source as it should be: %s" % exc)
+            else:
+                sys.stderr.write("ha-pair-sync: %s\n" % exc)
     if options.ask:
         sys.stdout.write(json.dumps(told, sort_keys=True) + "\n")
     return 1 if wrong else 0

@@ -68,6 +68,15 @@ def owned_since(text, instance, boot_id, when):
     return entry["state"] == "MASTER"
 
 
+def owned_last(text, instance, boot_id):
+    """Since when this node was owner the last time, as far as its state file remembers; None when it was not."""
+    record = state.parse_record(text)
+    if record is None or record.get("boot_id") != boot_id or instance not in record["instances"]:
+        return None
+    times = [step["at"] for step in record["instances"][instance]["history"] if step["state"] == "MASTER"]
+    return times[-1] if times else None
+
+
 def parse(text):
     """The marker in this text; None when there is no text, RefusedError when the text is none of ours."""
     if text is None or not text.strip():
@@ -81,9 +90,9 @@ def parse(text):
             and float(found["began_at"]) >= 0
             and (found["parent"] is None or _is_identity(found["parent"]))
             and found["unsent"] in (True, False)
-            and (found["conflict"] is None or isinstance(found["conflict"], dict))
+            and (found["conflict"] is None or found["conflict"]["compared"] in (True, False))
             and all(found[key] is None or float(found[key]) >= 0 for key in ("completed_at", "committed_at"))
-            and (found["mount"] is None or isinstance(found["mount"], _TEXT))
+            and all(found[key] is None or isinstance(found[key], _TEXT) for key in ("mount", "path"))
         )
     except (ValueError, TypeError, KeyError, IndexError):
         good = False
@@ -132,6 +141,8 @@ def new(owner, now, generation=1, parent=None):
         "committed_at": None,
         # On which mount point the directory was: one that is gone would look like a thousand deletions.
         "mount": None,
+        # Of which directory of this node all this is said.
+        "path": None,
     }
 
 
@@ -153,11 +164,11 @@ def strayed(marker, node, owned):
 
 
 def choose(marker, answer, node, first):
-    """(the mode of the next round, why). `marker`: ours as begun, `answer`: what the peer says; RefusedError otherwise.
+    """(the mode of the next round, why, as which mode it keeps what it replaces); RefusedError otherwise.
 
-    `first`: which node's files win where both have some and nobody ever mirrored them; None when nobody said.
+    `marker`: ours as begun, `answer`: what the peer says. `first`: which node's files win where both have some and
+    nobody ever mirrored them; None when nobody said.
     """
-    theirs = answer["marker"]
     if answer["ownership"] != STANDBY:
         if answer["ownership"] == OWNER:
             raise RefusedError("the peer is owner as well; nothing is mirrored until one of the two gives way")
@@ -165,10 +176,18 @@ def choose(marker, answer, node, first):
             "the peer does not know whether it is owner; see that its %s runs"
             % answer.get("informant", "ha-pair-notify.service")
         )
-    if not _has_history(theirs):
-        return _choose_first(marker, answer, node, first)
-    if marker["conflict"] is not None:
-        return CONFLICT, "a split is not resolved yet"
+    if not has_history(answer["marker"]):
+        mode, why = _choose_first(marker, answer, node, first)
+        return mode, why, mode
+    mode, why = _choose_by_history(marker, answer)
+    if mode != CONFLICT and marker["conflict"] is not None:
+        # What only one of them had is kept by now; what is replaced from here on is as on any other day.
+        return CONFLICT, "a split is not resolved yet", mode if marker["conflict"]["compared"] else CONFLICT
+    return mode, why, mode
+
+
+def _choose_by_history(marker, answer):
+    theirs = answer["marker"]
     if answer["strayed"]:
         return CONFLICT, "the peer was owner meanwhile, and wrote what never came here"
     if identity(theirs) == identity(marker):
@@ -178,7 +197,7 @@ def choose(marker, answer, node, first):
     return CONFLICT, "both have been source since they last had the same files"
 
 
-def _has_history(theirs):
+def has_history(theirs):
     """Whether the peer's files were ever the same as another node's; one that never got through knows only its own."""
     return theirs is not None and (theirs["completed_at"] is not None or theirs["committed_at"] is not None)
 
@@ -186,6 +205,8 @@ def _has_history(theirs):
 def _choose_first(marker, answer, node, first):
     if answer["empty"]:
         return FIRST, "the peer has no files yet"
+    if answer["filling"] is not None and answer["filling"] == list(identity(marker)):
+        return FIRST, "the peer has a part of our files"
     if marker["completed_at"] is not None or marker["conflict"] is not None:
         return CONFLICT, "the peer has files, and nobody knows whose"
     if first == node:
@@ -203,7 +224,7 @@ def _choose_first(marker, answer, node, first):
 
 def check_begin(marker, answer):
     """RefusedError where only the peer has a history of the files: a new or emptied node wins by nothing."""
-    if marker is None and _has_history(answer["marker"]):
+    if marker is None and has_history(answer["marker"]):
         raise RefusedError(
             "this node never had these files, and the peer has (generation %d of %s); move the VIP to the peer so that "
             'they come here, or run "%s --adopt NAME" here to have ours win, theirs kept aside'
@@ -215,17 +236,16 @@ def settle(marker, theirs, mode, conflict, started_at, mount):
     """The marker after a complete round: the peer gets it, and it is ours."""
     done = dict(marker, unsent=False, completed_at=started_at, mount=mount)
     if mode == CONFLICT:
-        done["conflict"] = conflict
+        # Once all of it was looked at, not before.
+        done["conflict"] = dict(conflict, compared=True)
     if theirs is not None and theirs["generation"] >= done["generation"] and identity(theirs) != identity(marker):
         # Above both, or the two counts would mean different files.
         done["parent"], done["generation"] = list(identity(marker)), theirs["generation"] + 1
     return done
 
 
-def check_commit(marker, given, node):
+def check_commit(marker, given):
     """RefusedError unless the peer may put this marker in the place of ours."""
-    if given is None or given["owner"] == node:
-        raise RefusedError("the marker names %s as source" % (given["owner"] if given else "nobody"))
     if marker is None or identity(given) == identity(marker):
         return
     if given["generation"] <= marker["generation"]:

@@ -7,13 +7,13 @@ from __future__ import absolute_import, division, print_function
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import re
-import shutil
 import time
 
-from . import active_report, sync_marker
+from . import active_report, sync_kept, sync_marker
 from .errors import NodeError
 from .system import STATE_DIRECTORY, read_text, run_command, write_atomically
 
@@ -26,11 +26,9 @@ REPORT_SCHEMA = 1
 # Where rsync keeps what it had not finished; it never counts as a file of the user.
 PARTIAL = ".ha-pair-partial"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\Z")
-STAMP = re.compile(r"[0-9]{8}T[0-9]{6}[.][0-9]{3}Z-(?:%s)\Z" % "|".join(sync_marker.MODES))
-_DAY = 86400
-# A file that is written all day is replaced by each round; of what rounds of kind mirror replaced only so many, and so
-# many bytes, are kept.
-MIRROR_ROUNDS, MIRROR_BYTES = 100, 1 << 30
+_HOUR = 3600
+# Who has a lock.
+SOURCE, RECEIVER = "source", "receiver"
 # How many tenths of a second a process has to tidy up when it is ended.
 _PATIENCE = 30
 _NEEDED = ("node", "peer", "peer_address", "instance", "port", "key", "known_hosts", "timeout", "directories")
@@ -56,13 +54,6 @@ def read_settings(path=SETTINGS_FILE):
     if missing:
         raise NodeError("%s: %s missing; run the role file_sync again" % (path, ", ".join(missing)))
     return given
-
-
-def stamp(seconds, mode):
-    """The name of the directory in which a round keeps what it replaces; sorts by time."""
-    whole = int(seconds)
-    # Two rounds in one second must not share it: rsync would replace what the first one kept.
-    return "%s.%03dZ-%s" % (time.strftime("%Y%m%dT%H%M%S", time.gmtime(whole)), (seconds - whole) * 1000, mode)
 
 
 class Node(object):
@@ -103,58 +94,127 @@ class Node(object):
             return active_report.ran_since(self._active_report(), service, when)
         return sync_marker.owned_since(self._state_text(), self.settings["instance"], self._boot_id, when)
 
+    def token(self, name):
+        """A word that is another one once this node has been owner again, or was started again, or knows more."""
+        service, instance = self.settings["service"], self.settings["instance"]
+        if service:
+            owned = active_report.ran_last(self._active_report(), service)
+        else:
+            owned = sync_marker.owned_last(self._state_text(), instance, self._boot_id)
+        known = json.dumps([self._boot_id, self._path(name), read_text(self._marker_path(name)), owned])
+        return hashlib.sha256(known.encode("utf-8")).hexdigest()[:32]
+
     def marker(self, name):
-        return sync_marker.parse(read_text(self._marker_path(name)))
+        marker = sync_marker.parse(read_text(self._marker_path(name)))
+        # What is known of another directory says nothing of this one, whatever its name.
+        return marker if marker is not None and marker["path"] == self._path(name) else None
+
+    def _path(self, name):
+        return self.settings["directories"][name]["path"]
 
     def save_marker(self, name, marker):
         path = self._marker_path(name)
         make_directory(os.path.dirname(path))
-        write_atomically(path, sync_marker.render(marker), mode=0o600, durable=True)
+        text = sync_marker.render(dict(marker, path=self._path(name)))
+        write_atomically(path, text, mode=0o600, durable=True)
 
     def _marker_path(self, name):
         return os.path.join(self._data, name + ".json")
+
+    def filling(self, name):
+        """Which source has begun to fill this directory for the first time: what is in it came from there alone."""
+        try:
+            noted = json.loads(read_text(self._filling_path(name)) or "")
+            good = noted["path"] == self._path(name) and not self.owned_since(noted["at"])
+            return noted["source"] if good else None
+        except (ValueError, TypeError, KeyError):
+            return None
+
+    def note_filling(self, name, source):
+        make_directory(self._data)
+        noted = {"source": source, "path": self._path(name), "at": round(self.now(), 3)}
+        write_atomically(self._filling_path(name), json.dumps(noted) + "\n", mode=0o600, durable=True)
+
+    def forget_filling(self, name):
+        """This node writes here itself from now on."""
+        try:
+            os.unlink(self._filling_path(name))
+        except OSError as exc:
+            if exc.errno != errno.ENOENT:
+                raise
+
+    def _filling_path(self, name):
+        return os.path.join(self._data, "." + name + ".filling")
 
     def kept(self, name, *parts):
         """Where what is replaced on this node is kept."""
         return os.path.join(self._data, "kept", name, *parts)
 
-    def prune(self, name):
-        """Remove what was kept longer than it has to be. What a split left stays until a person removes it."""
-        days = self.settings.get("keep_days") or 0
-        oldest = stamp(self.now() - days * _DAY, "")
-        for entry in _entries(self.kept(name)) if days else []:
-            if STAMP.match(entry) and not entry.endswith("-" + sync_marker.CONFLICT) and entry < oldest:
-                shutil.rmtree(self.kept(name, entry), ignore_errors=True)
-        rounds, size = 0, 0
-        for entry in reversed(_entries(self.kept(name))):
-            if STAMP.match(entry) and entry.endswith("-" + sync_marker.MIRROR):
-                rounds += 1
-                if rounds <= MIRROR_ROUNDS and size <= MIRROR_BYTES:
-                    size += _size(self.kept(name, entry))
-                if rounds > MIRROR_ROUNDS or size > MIRROR_BYTES:
-                    shutil.rmtree(self.kept(name, entry), ignore_errors=True)
+    def tidy(self, name):
+        """Remove what is kept no longer. It takes its time, and is looked at once an hour unless there is no room."""
+        noted = os.path.join(self._data, "." + name + ".tidied")
+        try:
+            recent = abs(self.now() - os.stat(noted).st_mtime) < _HOUR
+        except OSError:
+            recent = False
+        if recent and sync_kept.room(self.kept(name)) >= sync_kept.ROOM:
+            return
+        try:
+            place = self.place(name)
+        except NodeError:
+            place = None
+        sync_kept.prune(self.kept(name), place, self.settings.get("keep_days") or 0, self.now())
+        try:
+            with open(noted, "w"):
+                os.utime(noted, None)
+        except EnvironmentError:
+            # Looked at again after the next round.
+            return
 
     def place(self, name):
         """The real path of a directory; NodeError when it is not there, or not where it says."""
-        path = self.settings["directories"][name]["path"]
+        path = self._path(name)
         if not os.path.isdir(path):
             raise NodeError("%s: is not a directory; make it, or run the role file_sync again" % path)
         if os.path.realpath(path) != path:
             raise NodeError("%s: leads to %s by a link; give the real path" % (path, os.path.realpath(path)))
         return path
 
+    def mount(self, name, marker):
+        """The mount point that holds a directory; RefusedError when another one did: its files are out of sight."""
+        path, before = self.place(name), marker and marker["mount"]
+        found = mount_of(path)
+        if before and len(found) < len(before):
+            raise sync_marker.RefusedError(
+                "%s was on %s, which is not mounted now; mount it, then the next round goes on" % (path, before)
+            )
+        return found
+
     def is_empty(self, name):
         return not [entry for entry in _entries(self.place(name)) if entry != PARTIAL]
 
-    def lock(self, name):
+    def _lock_path(self, name):
+        return os.path.join(self._data, "." + name + ".lock")
+
+    def is_held_by_source(self, name):
+        """Whether whoever has the lock, or had it last, is a round of this node as the source."""
+        return read_text(self._lock_path(name)) == SOURCE
+
+    def lock(self, name, holder=SOURCE):
         """A lock, as the descriptor that is to be closed; None when another round holds it."""
         make_directory(self._data)
-        held = os.open(os.path.join(self._data, "." + name + ".lock"), os.O_WRONLY | os.O_CREAT, 0o600)
+        held = os.open(self._lock_path(name), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (IOError, OSError):
             os.close(held)
             return None
+        try:
+            os.ftruncate(held, 0)
+            os.write(held, holder.encode("ascii"))
+        except OSError:
+            # A full disk is no reason not to run. Whoever waits does not know for whom, and waits to the end.
+            pass
         if hasattr(os, "set_inheritable"):
             # rsync holds it as well: one that outlives us is still a round.
             os.set_inheritable(held, True)
@@ -223,18 +283,6 @@ def make_directory(path):
     except OSError as exc:
         if exc.errno != errno.EEXIST:
             raise
-
-
-def _size(path):
-    """The bytes of all files below, as far as they can be asked."""
-    total = 0
-    for directory, _subdirectories, names in os.walk(path):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(directory, name)).st_size
-            except OSError:
-                continue
-    return total
 
 
 def _entries(path):

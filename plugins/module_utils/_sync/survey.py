@@ -11,7 +11,9 @@ import glob
 import grp
 import os
 import pwd
+import stat
 
+from .._node import sync_marker
 from .._node.sync_settings import DATA_DIRECTORY, PARTIAL
 from .._node.system import find_program, read_text, run_command
 
@@ -43,8 +45,36 @@ def look_at(path, name, data=DATA_DIRECTORY):
         "kind": kind,
         "real": real,
         "empty": not [entry for entry in entries if entry != PARTIAL],
-        "marker": os.path.exists(os.path.join(data, name + ".json")),
+        "open_parent": open_parent(real),
+        "marker": _was_mirrored(path, os.path.join(data, name + ".json")),
     }
+
+
+def open_parent(path):
+    """The nearest directory above in which others than root may put something else in the place of what leads to it."""
+    trusted = (0, os.geteuid())
+    while path != "/":
+        child, path = path, os.path.dirname(path)
+        try:
+            found = os.lstat(path)
+            kept_apart = found.st_mode & stat.S_ISVTX and os.lstat(child).st_uid in trusted
+        except OSError:
+            # The role makes it, as root.
+            continue
+        shared = found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and found.st_gid != 0)
+        if found.st_uid not in trusted or (shared and not kept_apart):
+            return path
+    return ""
+
+
+def _was_mirrored(path, marker_path):
+    try:
+        marker = sync_marker.parse(read_text(marker_path))
+    except sync_marker.RefusedError:
+        # The rounds say what is wrong with it.
+        return True
+    # The name may have been that of another directory.
+    return marker is not None and marker["path"] == path
 
 
 def public_keys(pattern):
@@ -87,37 +117,92 @@ def keys_path(options, home="/root"):
     return path if path.startswith("/") else os.path.join(home, path)
 
 
-def sshd_problems(options, port, peer):
-    """[(what, cure)]: why sshd would not let the peer's key in for root."""
+def root_groups():
+    """The names of the groups of root, by which sshd may judge it."""
+    try:
+        first = [grp.getgrgid(pwd.getpwnam("root").pw_gid).gr_name]
+    except KeyError:
+        first = []
+    return first + [entry.gr_name for entry in grp.getgrall() if "root" in entry.gr_mem]
+
+
+def sshd_problems(options, port, peer, address="", groups=("root",)):
+    """[(what, cure)]: why sshd would not let the peer's key in for root. `address`: the one by which it is asked."""
     found = []
     first = {name: values[0].lower() for name, values in options.items()}
     if first.get("permitrootlogin") == "no":
-        found.append((
-            "sshd has PermitRootLogin no, and the other node's key is root's",
-            "set PermitRootLogin prohibit-password, or forced-commands-only, for %s (Match Address %s)" % (peer, peer),
-        ))
+        found.append(
+            (
+                "sshd has PermitRootLogin no, and the other node's key is root's",
+                "set PermitRootLogin prohibit-password, or forced-commands-only, for %s (Match Address %s)"
+                % (peer, peer),
+            )
+        )
     if first.get("pubkeyauthentication") == "no":
         found.append(("sshd has PubkeyAuthentication no", "set it to yes (Match Address %s)" % peer))
     others = [word for word in " ".join(options.get("authenticationmethods", [])).split() if word != "any"]
     if others and "publickey" not in others:
-        found.append((
-            "sshd has AuthenticationMethods %s, and a program has a key only" % " ".join(others),
-            "have it take publickey alone (Match Address %s)" % peer,
-        ))
+        found.append(
+            (
+                "sshd has AuthenticationMethods %s, and a program has a key only" % " ".join(others),
+                "have it take publickey alone (Match Address %s)" % peer,
+            )
+        )
     if keys_path(options) is None:
         found.append(("sshd has AuthorizedKeysFile none", "set it to .ssh/authorized_keys (Match Address %s)" % peer))
     ports = options.get("port", [])
+    listens = options.get("listenaddress", [])
     if ports and str(port) not in ports:
-        found.append((
-            "sshd listens on port %s, not on %s" % (" and ".join(ports), port),
-            "give file_sync_port: %s" % ports[0],
-        ))
+        found.append(
+            (
+                "sshd listens on port %s, not on %s" % (" and ".join(ports), port),
+                "give file_sync_port: %s" % ports[0],
+            )
+        )
+    elif address and listens and not any(_is_asked(word, address, port) for word in listens):
+        found.append(
+            (
+                "sshd has ListenAddress %s, and the other node comes by %s port %s"
+                % (" ".join(listens), address, port),
+                "add ListenAddress %s" % address,
+            )
+        )
     allowed, denied = options.get("allowusers", []), options.get("denyusers", [])
     if allowed and not any(_is_root(word, peer) for word in " ".join(allowed).split()):
         found.append(("sshd has AllowUsers %s, which is not root" % " ".join(allowed), "add root@%s to it" % peer))
     if any(_is_root(word, peer) for word in " ".join(denied).split()):
         found.append(("sshd has DenyUsers %s, which is root" % " ".join(denied), "take root out of it"))
+    allowed, denied = options.get("allowgroups", []), options.get("denygroups", [])
+    if allowed and not _has_group(allowed, groups):
+        found.append(
+            (
+                "sshd has AllowGroups %s, of which root is in none" % " ".join(allowed),
+                "add %s to it" % " ".join(groups[:1]),
+            )
+        )
+    if _has_group(denied, groups):
+        found.append(("sshd has DenyGroups %s, in which root is" % " ".join(denied), "take that group out of it"))
+    if first.get("forcecommand", "none") != "none":
+        found.append(
+            (
+                "sshd has ForceCommand %s, which it runs instead of the other node's command"
+                % options["forcecommand"][0],
+                "set it to none (Match Address %s)" % peer,
+            )
+        )
     return found
+
+
+def _has_group(patterns, groups):
+    return any(fnmatch.fnmatch(group, word) for word in " ".join(patterns).split() for group in groups)
+
+
+def _is_asked(listen, address, port):
+    """Whether 0.0.0.0:22, [::]:22 or 192.0.2.1:22 takes what comes to this address and port."""
+    host, colon, number = listen.rpartition(":")
+    host = host.strip("[]")
+    every = host == "::" if ":" in address else host in ("0.0.0.0", "::")
+    return not colon or ((every or host == address) and number == str(port))
 
 
 def _is_root(pattern, peer):

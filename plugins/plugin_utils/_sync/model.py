@@ -352,6 +352,9 @@ def _check_places(reader: Reader, place: str, directories: Iterable[Directory], 
         elif entry.get("kind") and entry.get("real", directory.path) != directory.path:
             what = f"{directory.path} leads to {entry['real']} by a link"
             reader.refuse(here, what, f"give {entry['real']}, on both nodes")
+        elif entry.get("open_parent"):
+            what = f"others than root may write to {entry['open_parent']}, and put something else there"
+            reader.refuse(here, what, f"give a path below directories of root, or {entry['open_parent']} to root alone")
 
 
 def _check_numbers(

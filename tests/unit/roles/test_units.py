@@ -450,6 +450,11 @@ class TestRoundsGoOn:
         assert values("WantedBy", "ha-pair-sync-source.service.j2", systemd) == []
         assert values("Before", "ha-pair-sync-source.service.j2", systemd) == ["fetcher.service"]
 
+    def test_the_last_round_is_made_also_where_the_first_word_went_wrong(self, systemd: int) -> None:
+        for name, word in (("ExecStart", "begin"), ("ExecStop", "last")):
+            (command,) = values(name, "ha-pair-sync-source.service.j2", systemd)
+            assert command == f"-/usr/bin/env /usr/libexec/keepalived/ha-pair-sync --{word}"
+
     def test_a_change_of_the_source_starts_a_round_also_beside_lsyncd(self, systemd: int) -> None:
         (path,) = (path for path in TEMPLATES if path.name == "ha-pair-sync.path.j2")
         found = {

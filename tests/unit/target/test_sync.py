@@ -18,7 +18,9 @@ from ansible_collections.duplex.ha_pair.plugins.module_utils._node import (
     active_report,
     state,
     sync,
+    sync_kept,
     sync_marker,
+    sync_receive,
     sync_settings,
 )
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
@@ -28,6 +30,7 @@ from ansible_collections.duplex.ha_pair.plugins.module_utils._node.system import
 __metaclass__ = type
 
 A, B = "node-a", "node-b"
+NOW = 1800000000.0
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 
@@ -57,7 +60,8 @@ def answer(known, **given):
     """What the peer says; a marker beyond the first one was taken over from somebody."""
     if known is not None and known["generation"] > 1 and known["completed_at"] is None:
         known = dict(known, completed_at=5.0)
-    return dict({"node": B, "ownership": "standby", "marker": known, "strayed": False, "empty": False}, **given)
+    told = {"node": B, "ownership": "standby", "marker": known, "strayed": False, "empty": False, "filling": None}
+    return dict(told, **given)
 
 
 class MarkerTest(unittest.TestCase):
@@ -101,11 +105,15 @@ class MarkerTest(unittest.TestCase):
         self.assertEqual(sync_marker.begin(begun, B, 30.0), begun)
 
     def test_what_a_round_may_do(self):
-        split = {"why": "a split"}
+        split = {"why": "a split", "compared": True}
         for own, told, first, mode in (
             # The first deployment.
             (marker(1, A), answer(None, empty=True), None, "first"),
             (marker(1, A), answer(None), A, "first"),
+            # It was interrupted.
+            (marker(1, A), answer(None, filling=[1, A, 10.0]), None, "first"),
+            (marker(3, A, completed_at=1.0), answer(None, filling=[3, A, 10.0]), None, "first"),
+            (marker(3, A, completed_at=1.0), answer(None, filling=[2, A, 10.0]), None, "conflict"),
             # The peer was made anew, or lost its marker only.
             (marker(3, A, completed_at=1.0), answer(None, empty=True), None, "first"),
             (marker(3, A, completed_at=1.0), answer(None), A, "conflict"),
@@ -143,8 +151,27 @@ class MarkerTest(unittest.TestCase):
         self.assertIn("the peer has (generation 7 of node-b); move the VIP to the peer", str(caught.exception))
 
     def test_after_a_split_the_count_is_above_both(self):
-        done = sync_marker.settle(marker(3, A), marker(5, B), "conflict", {}, 9.0, "/")
-        self.assertEqual((done["generation"], done["parent"], done["conflict"]), (6, [3, A, 10.0], {}))
+        done = sync_marker.settle(marker(3, A), marker(5, B), "conflict", {"compared": False}, 9.0, "/")
+        self.assertEqual((done["generation"], done["parent"], done["conflict"]), (6, [3, A, 10.0], {"compared": True}))
+
+    def test_how_an_unresolved_split_keeps_what_it_replaces(self):
+        def keeps(compared, **told):
+            own = marker(4, A, conflict={"compared": compared}, parent=[3, B, 10.0])
+            return sync_marker.choose(own, answer(**told), A, None)[::2]
+
+        self.assertEqual(keeps(False, known=marker(4, A)), ("conflict", "conflict"))
+        self.assertEqual(keeps(True, known=marker(4, A)), ("conflict", "mirror"))
+        self.assertEqual(keeps(True, known=marker(3, B)), ("conflict", "takeover"))
+        # Another split.
+        self.assertEqual(keeps(True, known=marker(4, A), strayed=True), ("conflict", "conflict"))
+
+    def test_what_is_told_of_a_split_always_fits_into_a_marker(self):
+        self.assertEqual(sync.told(["a", "b"]), ["a", "b"])
+        long_names = ["%03d" % number + "\u20ac" * 1000 for number in range(200)]
+        split = {"differ": sync.told(long_names), "only_there": sync.told(long_names), "compared": True}
+        self.assertEqual(split["differ"][0], long_names[0])
+        whole = sync_marker.render(marker(1, A, conflict=split))
+        self.assertLess(len(whole), sync_receive.LONGEST_MARKER)
 
 
 class ServiceTest(unittest.TestCase):
@@ -238,18 +265,69 @@ class WordsTest(unittest.TestCase):
         self.assertEqual(words[:8], ["ssh", "-F", "/dev/null", "-T", "-p", "22", "-i", "/k"])
         for option in ("BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=yes", "UserKnownHostsFile=/h"):
             self.assertIn(option, words)
-        # One connection for a round, in a place that only root writes to.
-        self.assertIn("ControlMaster=auto", words)
-        self.assertIn("ControlPath=/run/keepalived/ha-pair/sync-%C", words)
-        alone = sync.ssh({"key": "/k", "known_hosts": "/h", "port": 22}, shared=False)
-        self.assertIn("ControlPath=none", alone)
-        self.assertFalse([word for word in alone if word.startswith("ControlMaster")])
+        self.assertIn("ControlPath=none", words)
+        self.assertFalse([word for word in words if word.startswith("ControlMaster")])
+        # One connection for a round, in a place that only root writes to, and no other program's.
+        shared = sync.ssh({"key": "/k", "known_hosts": "/h", "port": 22}, sync.control_path())
+        self.assertIn("ControlMaster=auto", shared)
+        self.assertIn("ControlPath=/run/keepalived/ha-pair/sync-ssh-%d" % os.getpid(), shared)
+
+    def test_a_connection_ends_with_its_program_and_no_other_one_does(self):
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
+        self.addCleanup(setattr, sync, "CONTROL", sync.CONTROL)
+        sync.CONTROL = os.path.join(directory, "sync-ssh-")
+        gone = 1 << 22  # the largest number that a process may have is below
+        others = ["sync-ssh-%d" % os.getppid(), "sync.json"]
+        for name in ["sync-ssh-%d" % gone, "sync-ssh-%d.abc" % gone] + others:
+            open(os.path.join(directory, name), "w").close()
+        said = os.path.join(directory, "said")
+        remote = [sys.executable, "-c", "import sys; open(%r, 'w').write(' '.join(sys.argv[1:]))" % said]
+        # It never opened one.
+        sync.hang_up(remote, "192.0.2.1", sync.control_path())
+        self.assertEqual(sorted(os.listdir(directory)), sorted(others))
+        open(sync.control_path(), "w").close()
+        sync.hang_up(remote, "192.0.2.1", sync.control_path())
+        self.assertEqual(sorted(os.listdir(directory)), sorted(others + ["said"]))
+        with open(said) as source:
+            self.assertEqual(source.read(), "-O exit 192.0.2.1")
+
+    def test_rounds_hang_up_and_what_opens_no_connection_does_not(self):
+        settings = {"node": A, "peer": B, "peer_address": "192.0.2.1", "key": "/k", "known_hosts": "/h", "port": 22}
+        node = sync_settings.Node(dict(settings, instance="app", service=None, directories={}), "/nowhere", "/nowhere")
+        self.addCleanup(setattr, sync, "hang_up", sync.hang_up)
+        found = []
+        sync.hang_up = lambda remote, host, control: found.append((remote[0], host, control))
+        sync.main([], node)
+        self.assertEqual(found, [("ssh", "192.0.2.1", sync.control_path())])
+        sync.main(["--begin"], node)
+        self.assertEqual(len(found), 1)
+
+    def test_what_compares_by_content_may_be_silent_for_long(self):
+        settings = {"timeout": 30, "bandwidth": 0}
+        for checksum, word in ((False, "--timeout=30"), (True, "--timeout=3600")):
+            words = sync.rsync_arguments(settings, {"exclude": []}, "/kept", delete=False, checksum=checksum)
+            self.assertEqual([each for each in words if each.startswith("--timeout")], [word])
+
+    def test_what_stands_in_the_way_is_told(self):
+        end = "rsync error: some files could not be transferred (code 23) at main.c(1338) [sender=3.2.7]"
+        for said, found in (
+            ("could not make way for new regular file: x\n" + end, "could not make way for new regular file: x"),
+            (
+                "cannot delete non-empty directory: d\nrsync: open failed\n" + end,
+                "cannot delete non-empty directory: d; rsync: open failed",
+            ),
+            ("rsync: connection closed\n" + end, "rsync: connection closed"),
+            (end, end),
+            ("", ""),
+        ):
+            self.assertEqual(sync._last(said), found)
 
     def test_two_rounds_of_a_second_keep_their_files_apart(self):
-        names = [sync_settings.stamp(seconds, "mirror") for seconds in (1700000000.25, 1700000000.5)]
+        names = [sync_kept.stamp(seconds, "mirror") for seconds in (1700000000.25, 1700000000.5)]
         self.assertEqual(names[0], "20231114T221320.250Z-mirror")
         self.assertNotEqual(*names)
-        self.assertTrue(all(sync_settings.STAMP.match(name) for name in names))
+        self.assertTrue(all(sync_kept.STAMP.match(name) for name in names))
 
     def test_older_versions_of_rsync_know_seconds_only(self):
         self.assertTrue(sync_settings.tells_nanoseconds([3, 2, 7], [3, 1, 3]))
@@ -271,6 +349,77 @@ class WordsTest(unittest.TestCase):
             with self.assertRaises(NodeError) as caught:
                 sync_settings.read_settings(path)
             self.assertIn(words, str(caught.exception))
+
+
+class KeptTest(unittest.TestCase):
+    """What stays of what rounds replaced, and for how long."""
+
+    def setUp(self):
+        self.root = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.root)
+        self.kept, self.place = os.path.join(self.root, "kept"), os.path.join(self.root, "data")
+        os.makedirs(self.place)
+        self.written = 0
+        for name, value in (("MIRROR_ROUNDS", 3), ("MIRROR_BYTES", 25)):
+            self.addCleanup(setattr, sync_kept, name, getattr(sync_kept, name))
+            setattr(sync_kept, name, value)
+
+    def keep(self, age, size=1, mode="mirror", name="x", named_at=1700000000):
+        """What a round kept, so many days ago by the clock of this node, whatever it is called."""
+        self.written += 1
+        path = os.path.join(self.kept, sync_kept.stamp(named_at + self.written, mode))
+        os.makedirs(path)
+        with open(os.path.join(path, name), "w") as target:
+            target.write("1" * size)
+        os.utime(path, (NOW - age * 86400, NOW - age * 86400))
+
+    def left(self, free=1.0, there=("x",)):
+        """The sizes of what is left, the oldest name first."""
+        for name in there:
+            with open(os.path.join(self.place, name), "w"):
+                pass
+        sync_kept.prune(self.kept, self.place, 30, NOW, free=lambda _path: free)
+        names = [os.path.join(self.kept, name) for name in sorted(os.listdir(self.kept))]
+        return [os.path.getsize(os.path.join(path, name)) for path in names for name in os.listdir(path)]
+
+    def test_age_goes_by_this_node_and_not_by_the_name(self):
+        # The clock of the source is years behind, and a day ahead.
+        self.keep(1, 1, "takeover")
+        self.keep(31, 2, "takeover", named_at=NOW + 86400)
+        self.keep(0, 3, "takeover")
+        self.assertEqual(self.left(), [1, 3])
+
+    def test_the_newest_stays_whatever_it_is(self):
+        self.keep(40, 100)
+        self.assertEqual(self.left(free=0.0), [100])
+
+    def test_what_a_split_left_stays(self):
+        self.keep(400, 1, "conflict")
+        self.keep(0, 2)
+        os.makedirs(os.path.join(self.kept, "of-somebody-else"))
+        self.assertEqual(self.left(free=0.0), [1, 2])
+
+    def test_of_what_was_replaced_the_last_is_kept_beyond_a_day(self):
+        for size in (1, 2, 3, 4, 5):
+            self.keep(10 - size, size)
+        self.keep(0, 0)
+        self.assertEqual(self.left(), [3, 4, 5, 0])
+        self.keep(1.5, 24)
+        self.assertEqual(self.left(), [0, 24])
+
+    def test_within_a_day_all_of_it_is_kept_while_there_is_room(self):
+        for size in range(30, 40):
+            self.keep(0.9, size)
+        self.assertEqual(len(self.left()), 10)
+        self.assertEqual(self.left(free=0.05), [39])
+
+    def test_what_was_deleted_is_kept_for_its_days_whatever_its_size(self):
+        self.keep(20, 100, name="gone")
+        for age in (5, 4, 3, 2):
+            self.keep(age)
+        self.keep(0)
+        self.assertEqual(len(self.left(free=0.0)), 5)
+        self.assertIn(100, self.left(free=0.0))
 
 
 # What stands for ssh: the forced command of the peer, with the paths of the peer.
@@ -443,7 +592,7 @@ class RoundTest(unittest.TestCase):
         self.states(a="MASTER", b="BACKUP")
         self.write(A, x="1")
         self.sync(A)
-        split = dict(self.marker(A), conflict={"kept": "/kept", "differ": [], "only_there": []})
+        split = dict(self.marker(A), conflict={"kept": "/kept", "differ": [], "only_there": [], "compared": True})
         self.addCleanup(setattr, sync, "BUSY_WAIT", sync.BUSY_WAIT)
         sync.BUSY_WAIT = 0.05
         held = self.node(A).lock("data")
@@ -468,12 +617,63 @@ class RoundTest(unittest.TestCase):
         self.sync(B, "--begin")
         self.assertEqual((self.code, self.marker(B)["owner"]), (1, A))
         self.states(a="BACKUP", b="MASTER")
-        held = self.node(B).lock("data")
-        self.sync(B, "--begin")
-        self.assertEqual((self.code, self.marker(B)["owner"]), (1, A))
-        os.close(held)
+        for holder in (sync_settings.SOURCE, sync_settings.RECEIVER):
+            held = self.node(B).lock("data", holder)
+            self.sync(B, "--begin")
+            self.assertEqual((self.code, self.marker(B)["owner"]), (1, A))
+            os.close(held)
         self.sync(B, "--begin")
         self.assertEqual((self.code, self.marker(B)["owner"]), (0, B))
+
+    def test_the_source_begins_while_a_round_of_its_own_waits_for_a_peer_that_is_dead(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        self.states(b="MASTER")
+        held = self.node(B).lock("data")
+        self.addCleanup(os.close, held)
+        node = self.node(B)
+        threading.Timer(0.2, lambda: node.save_marker("data", sync_marker.begin(node.marker("data"), B, 1.0))).start()
+        self.sync(B, "--begin")
+        self.assertEqual((self.code, self.marker(B)["owner"]), (0, B))
+
+    def test_a_marker_of_this_node_says_nothing_while_the_peer_may_put_its_own_there(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        self.states(a="BACKUP", b="MASTER")
+        self.sync(B, "--begin")
+        theirs = dict(self.marker(B), owner=A, generation=3)
+        held, node = self.node(B).lock("data", sync_settings.RECEIVER), self.node(B)
+
+        def end():
+            node.save_marker("data", theirs)
+            os.close(held)
+
+        threading.Timer(0.2, end).start()
+        self.sync(B, "--begin")
+        self.assertEqual((self.code, self.marker(B)["owner"], self.marker(B)["generation"]), (0, B, 4))
+
+    def test_a_source_that_could_not_begin_is_a_problem_of_the_journal(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.addCleanup(setattr, sync, "BEGIN", sync.BEGIN)
+        self.addCleanup(setattr, sync, "Journal", sync.Journal)
+        said = []
+        sync.BEGIN, sync.Journal = 0.05, lambda _name, plain: said.append
+        self.sync(B, "--begin")
+        words = "data: this node is not owner, and cannot be the source"
+        self.assertEqual((self.code, said), (1, ["problem: not the source as it should be: " + words]))
+
+    def test_a_node_that_does_not_know_says_so_once(self):
+        self.addCleanup(setattr, sync, "Journal", sync.Journal)
+        said = []
+        sync.Journal = lambda _name, plain: lambda line, priority: said.append(line)
+        self.states(a="UNKNOWN", b="BACKUP")
+        for _each in range(2):
+            entry = self.sync(A)
+        words = "this node does not know whether it is owner; see that its ha-pair-notify.service runs"
+        self.assertEqual((entry["result"], entry["problem"], self.code), ("owner unknown", words, 1))
+        self.assertEqual(said, ["problem: data: owner unknown: " + words])
 
     def test_the_peer_is_asked_by_either_node(self):
         self.states(a="MASTER", b="BACKUP")
@@ -530,6 +730,35 @@ class RoundTest(unittest.TestCase):
         self.assertEqual(self.files(A), {"both": "of b", "only_b": "1"})
         self.assertEqual(self.kept(A)["mirror"], {"x": "1", "only_a": "1"})
 
+    def test_an_unresolved_split_keeps_what_follows_as_on_any_other_day(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, w="1", x="1", z="1")
+        self.sync(A)
+        split = dict(self.marker(B), owner=B, generation=2, unsent=True)
+        self.node(B).save_marker("data", split)
+        self.write(A, x="22")
+        self.write(B, x="of b")
+        # One that does not get through keeps what it replaces as that of a split.
+        self.stall("_give", self.broken)
+        self.assertEqual(self.sync(A)["problem"], "broken")
+        self.assertFalse(self.marker(A)["conflict"]["compared"])
+        self.write(B, z="of b as well")
+        self.assertEqual(self.sync(A)["mode"], "conflict")
+        self.assertTrue(self.marker(A)["conflict"]["compared"])
+        left = {"x": "of b", "z": "of b as well"}
+        self.assertEqual(self.kept(B), {"conflict": left})
+        self.write(A, x="333")
+        self.write(B, only_b="1")
+        entry = self.sync(A)
+        self.assertEqual((entry["mode"], entry["conflict"]["differ"]), ("conflict", ["x"]))
+        self.assertEqual(self.kept(B), {"conflict": left, "mirror": {"x": "22"}})
+        self.assertEqual(self.files(B), {"w": "1", "x": "333", "z": "1", "only_b": "1"})
+        # Another split before that one is resolved.
+        self.node(B).save_marker("data", dict(self.marker(B), owner=B, unsent=True))
+        self.write(B, w="again of b")
+        self.assertEqual(self.sync(A)["conflict"]["differ"], ["x", "w"])
+        self.assertEqual(self.kept(B)["conflict"], dict(left, w="again of b"))
+
     def test_files_of_a_source_that_could_not_send_them_are_not_deleted(self):
         self.states(a="MASTER", b="BACKUP")
         self.write(A, x="1")
@@ -544,6 +773,20 @@ class RoundTest(unittest.TestCase):
         entry = self.sync(B)
         self.assertEqual((entry["mode"], entry["conflict"]["only_there"]), ("conflict", ["unsent"]))
         self.assertEqual(self.files(A), {"x": "1", "unsent": "1"})
+
+    def test_nobody_waits_for_a_round_that_failed_and_one_that_got_through_since_says_more(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        self.stall("_transfer", self.broken)
+
+        def another():
+            # The lock is free.
+            self.assertEqual(self.sync(A)["result"], "complete")
+
+        self.stall("_stays_owner", another)
+        self.assertEqual(self.sync(A)["result"], "failed")
+        self.assertFalse(self.marker(A)["unsent"])
 
     def test_a_first_target_with_files_and_a_new_node_as_owner_are_refused(self):
         self.states(a="MASTER", b="BACKUP")
@@ -562,6 +805,36 @@ class RoundTest(unittest.TestCase):
         self.sync(A, "--adopt", "data")
         self.assertEqual(self.sync(A)["mode"], "conflict")
         self.assertEqual(self.files(B), {"x": "1"})
+
+    def test_a_first_round_that_was_interrupted_is_made_again(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1", y="1")
+
+        def at_the_commit():
+            # After the note, and all files, but one.
+            os.unlink(self.path(B, "data", "y"))
+            raise NodeError("broken")
+
+        self.stall("_give", lambda: self.stall("_give", at_the_commit))
+        self.assertEqual(self.sync(A)["problem"], "broken")
+        self.assertEqual(self.files(B), {"x": "1"})
+        entry = self.sync(A)
+        self.assertEqual((entry["mode"], entry["problem"], self.files(B)), ("first", None, self.files(A)))
+        self.assertEqual((self.sync(A)["mode"], os.listdir(self.path(B, "lib")).count(".data.filling")), ("mirror", 0))
+
+    def test_a_node_that_was_owner_has_files_of_its_own_whoever_had_begun_to_fill_it(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.stall("_give", lambda: self.stall("_give", self.broken))
+        self.sync(A)
+        self.assertIsNotNone(self.node(B).filling("data"))
+        self.put(self.path(B, "run", "state.json"), state_text("MASTER"))
+        self.assertIsNone(self.node(B).filling("data"))
+        self.sync(B, "--begin")
+        self.states(b="BACKUP")
+        self.write(B, x="of b")
+        self.assertIn("nothing was ever mirrored", self.sync(A)["problem"])
+        self.assertEqual(self.files(B), {"x": "of b"})
 
     def test_where_both_have_files_the_named_one_wins_once_it_is_owner(self):
         for node in (A, B):
@@ -596,44 +869,111 @@ class RoundTest(unittest.TestCase):
         # It goes on nowhere: the next source takes over, and nobody has to resolve anything.
         self.assertFalse(self.marker(A)["unsent"])
 
-    def test_kept_files_go_after_their_days_and_those_of_a_split_stay(self):
+    def settings(self, **given):
+        """Other settings on both nodes; a `path` is one below each of them."""
+        for node in (A, B):
+            path = self.path(node, "settings.json")
+            with open(path) as source:
+                settings = dict(json.load(source), **given)
+            if "path" in given:
+                settings["directories"][0]["path"] = self.path(node, settings.pop("path"))
+            self.put(path, json.dumps(settings))
+
+    def test_what_a_round_kept_is_there_after_it_whatever_its_size_and_the_clocks(self):
+        self.addCleanup(setattr, sync_kept, "MIRROR_BYTES", sync_kept.MIRROR_BYTES)
+        self.addCleanup(setattr, sync_settings.Node, "now", sync_settings.Node.now)
+        sync_kept.MIRROR_BYTES = 1
         self.states(a="MASTER", b="BACKUP")
-        old = sync_settings.stamp(1700000000.0, "mirror")
-        for name in (old, sync_settings.stamp(1700000000.0, "conflict"), "of-somebody-else"):
-            os.makedirs(self.path(B, "lib", "kept", "data", name))
+        self.write(A, x="1", big="of ten bytes and more")
         self.sync(A)
-        left = os.listdir(self.path(B, "lib", "kept", "data"))
-        self.assertEqual(sorted(left), ["20231114T221320.000Z-conflict", "of-somebody-else"])
+        os.unlink(self.path(A, "data", "big"))
+        # The clock of the source is long behind.
+        clock, sync_settings.Node.now = sync_settings.Node.now, lambda _node: 1700000000.0
+        entry = self.sync(A)
+        sync_settings.Node.now = clock
+        self.sync(B)
+        self.assertEqual((entry["mode"], self.kept(B)), ("mirror", {"mirror": {"big": "of ten bytes and more"}}))
 
-    def test_of_what_is_replaced_day_by_day_the_last_is_kept(self):
-        for name, value in (("MIRROR_ROUNDS", 3), ("MIRROR_BYTES", 25)):
-            self.addCleanup(setattr, sync_settings, name, getattr(sync_settings, name))
-            setattr(sync_settings, name, value)
-        node, now = self.node(B), self.node(B).now()
+    def stall(self, step, meanwhile):
+        """Something else happens before this step of the next round, which a node that was frozen does not notice."""
+        real = getattr(sync.Round, step)
 
-        def keep(sizes, mode="mirror"):
-            for second, size in enumerate(sizes):
-                path = node.kept("data", sync_settings.stamp(now + second, mode))
-                os.makedirs(path)
-                self.put(os.path.join(path, "x"), "1" * size)
+        def stalled(this_round, *given, **named):
+            setattr(sync.Round, step, real)
+            meanwhile()
+            return real(this_round, *given, **named)
 
-        def left(mode):
-            found = sorted(os.listdir(node.kept("data")))
-            return [os.path.getsize(node.kept("data", name, "x")) for name in found if name.endswith(mode)]
+        setattr(sync.Round, step, stalled)
 
-        keep([100], "takeover")
-        keep([100], "conflict")
-        keep([1, 2, 3, 4, 5])
-        node.prune("data")
-        self.assertEqual(left("mirror"), [3, 4, 5])
-        for name in os.listdir(node.kept("data")):
-            if name.endswith("mirror"):
-                shutil.rmtree(node.kept("data", name))
-        keep([1, 20, 10])
-        node.prune("data")
-        self.assertEqual(left("mirror"), [10])
-        # What is nobody's to make again.
-        self.assertEqual((left("takeover"), left("conflict")), ([100], [100]))
+    def broken(self):
+        raise NodeError("broken")
+
+    def test_a_takeover_that_slept_through_a_split_ends_as_one(self):
+        self.states(a="BACKUP", b="MASTER")
+        self.write(B, x="1")
+        self.sync(B)
+        self.states(a="MASTER", b="BACKUP")
+
+        def split():
+            self.states(a="MASTER", b="MASTER")
+            self.write(B, only_b="1", x="of b")
+            self.sync(B)
+            self.states(a="MASTER", b="BACKUP")
+
+        self.stall("_give", split)
+        self.assertIn("since the round began", self.sync(A)["problem"])
+        self.assertTrue(self.marker(B)["unsent"])
+        self.assertEqual(self.sync(A)["mode"], "conflict")
+        self.assertEqual(self.files(B), {"x": "1", "only_b": "1"})
+        self.assertEqual(self.kept(B), {"conflict": {"x": "of b"}})
+
+    def test_a_round_that_slept_through_a_split_deletes_nothing(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+
+        def split():
+            self.states(a="MASTER", b="MASTER")
+            self.write(B, only_b="1")
+            self.sync(B, "--begin")
+            self.states(a="MASTER", b="BACKUP")
+
+        self.stall("_transfer", split)
+        self.assertIn("since the round began", self.sync(A)["problem"])
+        entry = self.sync(A)
+        self.assertEqual((entry["mode"], entry["conflict"]["only_there"]), ("conflict", ["only_b"]))
+        self.assertEqual((self.files(B), self.kept(B)), ({"x": "1", "only_b": "1"}, {}))
+
+    def test_the_token_is_another_one_after_each_time_as_owner(self):
+        self.states(a="MASTER", b="BACKUP")
+        node, seen = self.node(B), []
+        for steps in ((), ((120.0, "MASTER"),), ((120.0, "MASTER"), (130.0, "BACKUP"), (140.0, "MASTER"))):
+            self.put(self.path(B, "run", "state.json"), state_text("BACKUP", steps=steps))
+            seen.append(node.token("data"))
+        node.save_marker("data", marker(1, A))
+        seen.append(node.token("data"))
+        node._boot_id = "later"
+        seen.append(node.token("data"))
+        node.settings["service"] = "fetcher"
+        for ran_at in (1.0, 2.0):
+            self.put(self.path(B, "run", active_report.REPORT), report_text("standby", ran_at, boot_id="later"))
+            seen.append(node.token("data"))
+            self.assertEqual(node.token("data"), seen[-1])
+        self.assertEqual(len(set(seen)), 7)
+
+    def test_a_name_that_gets_another_path_has_no_history_there(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        for node in (A, B):
+            os.makedirs(self.path(node, "other"))
+        self.put(self.path(B, "other", "precious"), "never mirrored")
+        self.settings(path="other")
+        self.assertIn("nothing was ever mirrored", self.sync(A)["problem"])
+        self.settings(first=A)
+        self.assertEqual(self.sync(A)["mode"], "first")
+        self.assertEqual(os.listdir(self.path(B, "other")), ["precious"])
+        self.assertEqual(self.marker(B)["path"], self.path(B, "other"))
 
     def test_a_lost_mount_deletes_nothing(self):
         self.states(a="MASTER", b="BACKUP")
@@ -646,6 +986,23 @@ class RoundTest(unittest.TestCase):
         os.unlink(self.path(A, "data", "x"))
         self.assertIn("which is not mounted now", self.sync(A)["problem"])
         self.assertEqual(self.files(B), {"x": "1"})
+
+    def test_each_node_has_mounts_of_its_own_and_the_standby_misses_its_own_too(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.addCleanup(setattr, sync_settings, "mount_of", sync_settings.mount_of)
+        sync_settings.mount_of = lambda path: path if path.startswith(self.path(A)) else "/"
+        self.sync(A)
+        self.assertEqual(self.marker(A)["mount"], self.path(A, "data"))
+        self.assertNotEqual(self.marker(B)["mount"], self.path(A, "data"))
+        # What stands for ssh sees the real ones.
+        self.node(A).save_marker("data", dict(self.marker(A), mount="/"))
+        self.states(a="BACKUP", b="MASTER")
+        self.assertIsNone(self.sync(B)["problem"])
+        self.states(a="MASTER", b="BACKUP")
+        self.assertIsNone(self.sync(A)["problem"])
+        self.node(B).save_marker("data", dict(self.marker(B), mount=self.path(B, "data")))
+        self.assertIn("%s, which is not mounted now" % self.path(B, "data"), self.sync(A)["problem"])
 
 
 if __name__ == "__main__":

@@ -24,10 +24,15 @@ DIRECTORIES = {
 }
 KEPT = "/var/lib/ha-pair/sync/kept/data/20261122T061452.123Z-mirror"
 # As rsync 3.2.7 sends it.
+TOKEN = "0123456789abcdef" * 2
 MIRROR = (
-    "rsync --server -blHogDtpre.iLsfxCIvu --log-format=%i --timeout=30 --bwlimit=100 --backup-dir KEPT --delete "
-    "--partial-dir .ha-pair-partial --numeric-ids . /srv/data/"
-).replace("KEPT", KEPT)
+    "ha-pair-sync-receive take TOKEN --server -blHogDtpre.iLsfxCIvu --log-format=%i --timeout=30 --bwlimit=100 "
+    "--backup-dir KEPT --delete --partial-dir .ha-pair-partial --numeric-ids . /srv/data/"
+)
+MIRROR = MIRROR.replace("KEPT", KEPT).replace("TOKEN", TOKEN)
+
+
+COMMIT = {"verb": "commit", "name": "data", "token": TOKEN}
 
 
 def kept(name):
@@ -47,9 +52,10 @@ class ParseTest(unittest.TestCase):
         found = parse(MIRROR)
         self.assertEqual((found["verb"], found["name"]), ("rsync", "data"))
         self.assertEqual((found["deletes"], found["mode"]), (True, "mirror"))
-        self.assertEqual(found["argv"], MIRROR.split()[1:])
-        self.assertEqual(parse("ha-pair-sync-receive ask data"), {"verb": "ask", "name": "data"})
-        self.assertEqual(parse("ha-pair-sync-receive commit more"), {"verb": "commit", "name": "more"})
+        self.assertEqual(found["argv"], MIRROR.split()[3:])
+        self.assertEqual(parse("ha-pair-sync-receive ask data"), {"verb": "ask", "name": "data", "token": None})
+        found = parse("ha-pair-sync-receive commit more " + TOKEN)
+        self.assertEqual(found, {"verb": "commit", "name": "more", "token": TOKEN})
 
     def test_other_versions_of_rsync_say_it_in_their_own_way(self):
         older = MIRROR.replace("-blHogDtpre.iLsfxCIvu", "-blHogDtpre.iLsfxC")
@@ -57,7 +63,7 @@ class ParseTest(unittest.TestCase):
         self.assertEqual(parse(MIRROR.replace("--delete", "--delete -@-1"))["name"], "data")
         self.assertEqual(parse(MIRROR.replace("-blHogDtpre.", "-blHogDtpre31.14"))["name"], "data")
         # Quoted or escaped, as rsync 3.2.4 and newer do with signs that a shell would read.
-        self.assertEqual(parse(MIRROR.replace("/srv/data/", "'/srv/data/'"))["argv"], MIRROR.split()[1:])
+        self.assertEqual(parse(MIRROR.replace("/srv/data/", "'/srv/data/'"))["argv"], MIRROR.split()[3:])
 
     def test_a_list_of_differences_may_ask_for_what_would_be_deleted(self):
         conflict = MIRROR.replace("-mirror", "-conflict")
@@ -72,6 +78,10 @@ class ParseTest(unittest.TestCase):
                 "sh -c id",
                 "bash",
                 "scp -t /srv/data",
+                MIRROR.replace("ha-pair-sync-receive take %s" % TOKEN, "rsync"),
+                MIRROR.replace(" --server", " rsync --server"),
+                "ha-pair-sync-receive commit data",
+                "ha-pair-sync-receive take data",
                 "/usr/bin/rsync --server -blHogDtpre.iLsfxCIvu . /srv/data/",
                 "rsync -a /etc/ /srv/data/",
                 "rsync --daemon --server . /srv/data/",
@@ -130,7 +140,12 @@ class ParseTest(unittest.TestCase):
                 MIRROR.replace("-blHogDtpre.iLsfxCIvu", "-blHogDtpr"),
                 MIRROR.replace("-blHogDtpre.iLsfxCIvu ", ""),
                 MIRROR.replace("--backup-dir " + KEPT, "--backup-dir %s --backup-dir %s" % (KEPT, KEPT)),
-                "rsync --server . /srv/data/",
+                "ha-pair-sync-receive take %s --server . /srv/data/" % TOKEN,
+            ],
+            "is not what this node answered": [
+                MIRROR.replace(TOKEN, TOKEN[1:]),
+                MIRROR.replace(TOKEN, TOKEN.upper()),
+                "ha-pair-sync-receive commit data x",
             ],
             "is no directory for what is kept": [
                 MIRROR.replace(KEPT, "/etc"),
@@ -169,6 +184,7 @@ class Peer(object):
     def __init__(self, *states):
         self.settings = {"node": "node-b", "peer": "node-a", "directories": DIRECTORIES}
         self.states, self.saved, self.known, self.owned = list(states), None, None, False
+        self.known_token, self.noted = TOKEN, None
 
     def ownership(self):
         return self.states.pop(0) if len(self.states) > 1 else self.states[0]
@@ -179,11 +195,20 @@ class Peer(object):
     def owned_since(self, _when):
         return self.owned
 
+    def filling(self, _name):
+        return self.noted
+
+    def note_filling(self, _name, source):
+        self.noted = source
+
+    def forget_filling(self, _name):
+        self.noted = None
+
+    def token(self, _name):
+        return self.known_token
+
     def save_marker(self, _name, marker):
         self.saved = marker
-
-    def prune(self, _name):
-        pass
 
     def now(self):
         return 1000.0
@@ -191,13 +216,13 @@ class Peer(object):
     def kept(self, name):
         return kept(name)
 
-    def place(self, name):
-        return DIRECTORIES[name]["path"]
+    def mount(self, _name, _marker):
+        return "/srv"
 
     def is_empty(self, _name):
         return False
 
-    def lock(self, _name):
+    def lock(self, _name, _holder):
         return os.open(os.devnull, os.O_RDONLY)
 
 
@@ -217,7 +242,7 @@ class ServeTest(unittest.TestCase):
                 sync_receive.transfer(Peer(state), parse(MIRROR), "/nowhere")
             self.assertIn(words, str(caught.exception))
             with self.assertRaises(RefusedError):
-                sync_receive.commit(Peer(state), "data", sync_marker.render(marker("node-a")))
+                sync_receive.commit(Peer(state), COMMIT, sync_marker.render(marker("node-a")))
 
     def test_a_transfer_ends_when_this_node_becomes_owner(self):
         rsync = self.program("#!/bin/sh\nexec sleep 60\n")
@@ -231,6 +256,31 @@ class ServeTest(unittest.TestCase):
         self.addCleanup(os.environ.pop, "RSYNC_RSH")
         self.assertEqual(sync_receive.transfer(Peer("standby"), parse(MIRROR), rsync), 5)
 
+    def test_what_was_decided_by_an_answer_that_is_no_longer_so_is_refused(self):
+        peer = Peer("standby")
+        peer.known_token = TOKEN[::-1]
+        for act in (
+            lambda: sync_receive.transfer(peer, parse(MIRROR), "/nowhere"),
+            lambda: sync_receive.commit(peer, COMMIT, sync_marker.render(marker("node-a"))),
+        ):
+            with self.assertRaises(RefusedError) as caught:
+                act()
+            self.assertIn("since the round began; the next round looks again", str(caught.exception))
+        self.assertIsNone(peer.saved)
+
+    def test_who_begins_to_fill_a_directory_is_noted_until_it_is_full(self):
+        peer, given = Peer("standby"), marker("node-a")
+        fill = dict(COMMIT, verb="fill")
+        self.assertEqual(parse("ha-pair-sync-receive fill data " + TOKEN), fill)
+        sync_receive.fill(peer, fill, sync_marker.render(given))
+        self.assertEqual((peer.noted, peer.saved), (sync_marker.identity(given), None))
+        sync_receive.commit(peer, COMMIT, sync_marker.render(given))
+        self.assertIsNone(peer.noted)
+        peer.known = dict(marker("node-a"), committed_at=5.0)
+        with self.assertRaises(RefusedError) as caught:
+            sync_receive.fill(peer, fill, sync_marker.render(given))
+        self.assertIn("has a history here", str(caught.exception))
+
     def test_one_that_wrote_files_of_its_own_lets_nobody_delete(self):
         peer = Peer("standby")
         peer.known = dict(marker("node-b"), unsent=True)
@@ -241,8 +291,8 @@ class ServeTest(unittest.TestCase):
     def test_a_marker_is_only_taken_from_the_peer_and_never_an_older_one(self):
         given = marker("node-a", 3)
         peer = Peer("standby")
-        sync_receive.commit(peer, "data", sync_marker.render(given))
-        self.assertEqual(peer.saved, dict(given, committed_at=1000.0))
+        sync_receive.commit(peer, COMMIT, sync_marker.render(given))
+        self.assertEqual(peer.saved, dict(given, committed_at=1000.0, mount="/srv"))
         for sent, known, words in (
             (marker("node-b", 3), None, "names node-b as source"),
             (marker("node-c", 3), None, "the peer is node-a"),
@@ -251,11 +301,11 @@ class ServeTest(unittest.TestCase):
         ):
             peer.known = known
             with self.assertRaises(RefusedError) as caught:
-                sync_receive.commit(peer, "data", sync_marker.render(sent))
+                sync_receive.commit(peer, COMMIT, sync_marker.render(sent))
             self.assertIn(words, str(caught.exception))
         for junk in ("", "{}", "[]", "null", '{"schema": 1}', "x" * 10):
             with self.assertRaises(RefusedError):
-                sync_receive.commit(Peer("standby"), "data", junk)
+                sync_receive.commit(Peer("standby"), COMMIT, junk)
 
     def test_main_says_why_it_refuses_and_answers_what_it_is_asked(self):
         for command, code, out, err in (

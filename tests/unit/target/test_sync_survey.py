@@ -12,6 +12,7 @@ import stat
 import tempfile
 import unittest
 
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node import sync_marker
 from ansible_collections.duplex.ha_pair.plugins.module_utils._sync import authorized, survey
 from module_runs import ModuleRun, needs_ansible
 
@@ -19,7 +20,7 @@ __metaclass__ = type
 
 PROGRAM = "/usr/libexec/keepalived/ha-pair-sync-receive"
 OPTIONS = 'restrict,from="192.0.2.12",command="%s"' % PROGRAM
-PEER = "192.0.2.12"
+PEER, OWN = "192.0.2.12", "192.0.2.11"
 
 
 class Case(ModuleRun):
@@ -46,12 +47,33 @@ class DirectoryTest(Case):
     def test_what_is_there(self):
         os.mkdir(self.path("data"))
         os.mkdir(self.path("data", ".ha-pair-partial"))
-        found = {"kind": "directory", "real": self.path("data"), "empty": True, "marker": False}
+        found = {"kind": "directory", "real": self.path("data"), "empty": True, "marker": False, "open_parent": ""}
         self.assertEqual(self.look("data"), found)
         self.put("1", "data", "x")
         os.mkdir(self.path("lib"))
         self.put("{}", "lib", "data.json")
         self.assertEqual(self.look("data"), dict(found, empty=False, marker=True))
+        # The name was that of another directory.
+        for path, known in ((self.path("data"), True), (self.path("earlier"), False)):
+            self.put(sync_marker.render(dict(sync_marker.new("node-a", 1.0), path=path)), "lib", "data.json")
+            self.assertEqual(self.look("data")["marker"], known)
+
+    def test_who_may_write_above_it(self):
+        os.makedirs(self.path("one", "two", "data"))
+        for mode, name, found in (
+            (0o755, "two", ""),
+            (0o777, "two", "two"),
+            (0o1777, "two", ""),
+            (0o777, "gone", "two"),
+            (0o1777, "gone", ""),
+        ):
+            os.chmod(self.path("one", "two"), mode)
+            told = survey.open_parent(self.path("one", "two", "data" if name == "two" else "gone"))
+            self.assertEqual(told, self.path("one", "two") if found else "", (mode, name))
+        # What belongs to the directory itself is the service's.
+        os.chmod(self.path("one", "two"), 0o755)
+        os.chmod(self.path("one", "two", "data"), 0o777)
+        self.assertEqual(survey.open_parent(self.path("one", "two", "data")), "")
 
     def test_what_is_no_directory(self):
         self.assertEqual(self.look("gone")["kind"], "absent")
@@ -79,7 +101,7 @@ class DirectoryTest(Case):
 
 class SshdTest(unittest.TestCase):
     def problems(self, text, port=22):
-        return survey.sshd_problems(survey.parse_sshd("port 22\n" + text), port, PEER)
+        return survey.sshd_problems(survey.parse_sshd("port 22\n" + text), port, PEER, OWN, ["root", "wheel"])
 
     def test_one_that_lets_a_key_of_root_in(self):
         for text in (
@@ -89,6 +111,9 @@ class SshdTest(unittest.TestCase):
             "allowusers alice\nallowusers root@192.0.2.*\n",
             "allowusers root\ndenyusers mallory\n",
             "authenticationmethods publickey publickey,password\n",
+            "allowgroups admins wh*\ndenygroups guests\nforcecommand none\n",
+            "listenaddress 198.51.100.1:22\nlistenaddress 192.0.2.11:22\n",
+            "listenaddress [::]:22\nlistenaddress 0.0.0.0:22\n",
         ):
             self.assertEqual(self.problems(text), [], text)
 
@@ -121,10 +146,30 @@ class SshdTest(unittest.TestCase):
                 "sshd has AllowUsers alice root@198.51.100.1, which is not root",
                 "add root@192.0.2.12 to it",
             ),
+            (
+                "allowgroups admins\nallowgroups users\n",
+                "sshd has AllowGroups admins users, of which root is in none",
+                "add root to it",
+            ),
+            ("denygroups wheel\n", "sshd has DenyGroups wheel, in which root is", "take that group out of it"),
+            (
+                "forcecommand /usr/bin/menu -x\n",
+                "sshd has ForceCommand /usr/bin/menu -x, which it runs instead of the other node's command",
+                "set it to none (Match Address 192.0.2.12)",
+            ),
+            (
+                "listenaddress 198.51.100.1:22\nlistenaddress 192.0.2.11:2222\n",
+                "sshd has ListenAddress 198.51.100.1:22 192.0.2.11:2222, and the other node comes by 192.0.2.11 port "
+                "22",
+                "add ListenAddress 192.0.2.11",
+            ),
             ("denyusers ro*\n", "sshd has DenyUsers ro*, which is root", "take root out of it"),
         ):
             port = 2200 if text.startswith("port") else 22
             self.assertEqual(self.problems(text, port), [(what, cure)], text)
+
+    def test_the_groups_of_root(self):
+        self.assertIn("root", survey.root_groups())
 
     def test_where_keys_are_looked_for(self):
         for words, path in (
@@ -212,6 +257,7 @@ class ModuleTest(Case):
         self.assertEqual(found["directories"]["data"]["kind"], "directory")
         self.assertEqual(found["users"]["root"], 0)
         self.assertIn("ssh", found["programs"])
+        self.assertGreater(found["now"], os.stat(self.path("data")).st_mtime - 1)
 
 
 if __name__ == "__main__":

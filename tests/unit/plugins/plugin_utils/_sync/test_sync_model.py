@@ -232,6 +232,11 @@ def test_files_on_both_nodes_are_no_question_once_they_were_mirrored_or_somebody
             f"{PLACE}.data.path: /srv/data leads to /mnt/x by a link; give /mnt/x, on both nodes",
         ),
         (
+            {"existing": {"node-a": {"data": {"kind": "directory", "real": "/srv/data", "open_parent": "/srv"}}}},
+            f"{PLACE}.data.path: others than root may write to /srv, and put something else there; give a path below "
+            "directories of root, or /srv to root alone",
+        ),
+        (
             {"users": {"app": 990}, "peer_users": {"app": 991}},
             f"{PLACE}.data.owner: 'app' is number 990 here and 991 on node-b; give it the same number on both nodes",
         ),
