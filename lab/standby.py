@@ -137,7 +137,8 @@ def rules(name: str, peer: tuple[str, str], witness: str) -> list[tuple[str, str
         "witness_blocked": [
             (f"ip saddr {witness} tcp sport {WITNESS_PORT}", f"ip daddr {witness} tcp dport {WITNESS_PORT}")
         ],
-        "lossy_network": [("numgen random mod 100 < 20", "numgen random mod 100 < 20")],
+        # Not what a node says to itself.
+        "lossy_network": [("iif != lo numgen random mod 100 < 20", "oif != lo numgen random mod 100 < 20")],
     }[name]
 
 

@@ -409,8 +409,10 @@ def agent_killed_while_the_program_is_slow_to_stop() -> None:
         f"{owner} works",
         flush=True,
     )
+    # With a witness nobody knows when its loan ends, so what is left of it is killed at once.
+    least = 0.0 if settings(node)["arbiter"]["kind"] == "witness" else SLOW_STOP / 2
     # Otherwise nothing was proved.
-    expect(last - killed > SLOW_STOP / 2, f"it ended {last - killed:.2f} s after the kill, and was to be slow")
+    expect(last - killed > least, f"it ended {last - killed:.2f} s after the kill, and was to be slow")
     journal = LAB.run(node, f"journalctl --quiet --output=json --unit={AGENT} --since=@{killed - 1:.0f}")
     early = not_agreed(evidence.beginnings(signs), agreements(journal), killed)
     expect(not early, f"{node} began before the arbiter agreed: {', '.join(early)}")
