@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader, kind, nearest, shown
-from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.values import boolean, words
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.values import boolean, is_wider_than_a_service, words
 
 from .archives import JAR, read_archive
 from .java import OPTION, Java, read_heap, read_options
@@ -59,9 +59,6 @@ UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]*\.(?:service|timer|path|socket|m
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MEMORY = re.compile(r"([1-9][0-9]*)([KMG])")
 PATH = re.compile(r"(?:/[A-Za-z0-9_.:@+-]+)+")
-# All that a service must not write to, and what holds more than the files of one.
-SYSTEM = re.compile(r"/(bin|boot|dev|etc|lib|lib64|proc|root|run|sbin|sys|usr)(/.*)?")
-TOO_WIDE = re.compile(r"/(home|media|mnt|opt|srv|tmp|var)|/var/(cache|lib|log|spool|tmp)")
 # What ProtectHome= takes away.
 HOMES = re.compile(r"/home/")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -498,7 +495,7 @@ def _path(reader: Reader, place: str, given: object) -> str:
     path = path.rstrip("/")
     if not PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
         reader.refuse(place, f"{shown(given)} is not a plain absolute path", PATH_CURE)
-    elif SYSTEM.fullmatch(path) or TOO_WIDE.fullmatch(path):
+    elif is_wider_than_a_service(path):
         reader.refuse(
             place, f"{path} holds more than the files of a service", "give a directory of its own such as /srv/fetcher"
         )

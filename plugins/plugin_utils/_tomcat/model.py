@@ -22,6 +22,7 @@ from ansible_collections.duplex.ha_pair.plugins.plugin_utils._java.java import (
 )
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader, shown
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp import facts as host_facts
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.values import is_wider_than_a_service
 
 from .applications import Application, Known, read_applications
 from .connector import plain, read_connector, trusted
@@ -46,9 +47,6 @@ USER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
 ROLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 WRITE_PATH = re.compile(r"/[A-Za-z0-9._+@:/-]+")
-# All that a service must not write to, and what it may anyway.
-SYSTEM = re.compile(r"/(bin|boot|dev|etc|lib|lib64|proc|root|run|sbin|sys|usr)(/.*)?")
-TOO_WIDE = re.compile(r"/(home|media|mnt|opt|srv|tmp|var)|/var/(cache|lib|log|spool|tmp)")
 # http_port_t, http_cache_port_t and what else the policy lets Tomcat listen on, EL 8 to 10.
 POLICY_PORTS = {80, 81, 443, 488, 8008, 8009, 8443, 9000, 8005, 8080, 8118, 8123, *range(10001, 10011)}
 
@@ -380,7 +378,7 @@ def _write_paths(reader: Reader, given: object) -> tuple[str, ...]:
         path = path.rstrip("/")
         if not WRITE_PATH.fullmatch(path) or "/../" in f"{path}/" or "//" in path:
             reader.refuse(f"{place}[{index}]", f"{shown(entry)} is not an absolute path", cure)
-        elif SYSTEM.fullmatch(path) or TOO_WIDE.fullmatch(path):
+        elif is_wider_than_a_service(path):
             reader.refuse(
                 f"{place}[{index}]",
                 f"{path} holds more than the data of an application",

@@ -22,6 +22,9 @@ SYMLINKS = re.compile(r"/(?:bin|sbin|lib|lib32|lib64)/")
 """Directories that are symbolic links on all supported systems: keepalived 2.3 drops scripts behind them."""
 
 
+SYSTEM = re.compile(r"/(bin|boot|dev|etc|lib|lib64|proc|root|run|sbin|sys|usr)(/.*)?")
+TOO_WIDE = re.compile(r"/(home|media|mnt|opt|srv|tmp|var)|/var/(cache|lib|log|spool|tmp)")
+
 MEMBERS_CURE = "give the two nodes and their addresses, such as {node-a: 192.0.2.11, node-b: 192.0.2.12}"
 
 
@@ -83,6 +86,11 @@ def mount_point(place: str, given: object, reader: Reader) -> str | None:
         reader.refuse(place, f"{shown(path)} is not a plain absolute path without a slash at its end", cure)
         return None
     return path
+
+
+def is_wider_than_a_service(path: str) -> bool:
+    """Whether a directory is the system's, or holds more than the files of one service: none may have it to itself."""
+    return SYSTEM.fullmatch(path) is not None or TOO_WIDE.fullmatch(path) is not None
 
 
 def words(place: str, given: object, cure: str, reader: Reader) -> list[str] | None:
