@@ -77,6 +77,7 @@ SYNC = {
     "file_sync_instance": "app",
 }
 SYNCED = {
+    "now": 0.0,
     "users": {},
     "groups": {},
     "directories": {"data": {"kind": "directory", "real": "/srv/data", "empty": True, "marker": True}},
