@@ -14,13 +14,16 @@ from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import In
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._version import VERSION
 
 from .catalogue import BY_NAME, FAULTS, HANDOVER, NOTICED, Fault, by_agent, silence
-from .results import ANY, CONFLICT, EXPECTATIONS, RETURNS, STAYS
+from .results import ANY, CONFLICT, EXPECTATIONS, MOVES, RETURNS, STAYS
+from .takeover import longest_takeover
 
 OVERHEAD = 16.0
 """Seconds that a fault takes beside waiting, on a small machine: audits, starting and stopping the probe."""
 
 CUSTOM = "custom"
 ROLES = ("owner", "standby")
+LEAVES = (MOVES, RETURNS, ANY, CONFLICT)
+"""Where services may have to follow the VIP, or begin again where it is."""
 
 _KEYS = ("fault", "target", "rto_seconds", "lasts_seconds", "service", "path", "size", "quota")
 _CUSTOM_KEYS = (
@@ -42,6 +45,7 @@ class Entry:
 
     role: `owner`, `standby` or `third`; node: the member by name when one was named, else found at that moment.
     expect, expect_standby: where the target owns the VIP, or it is a third machine, and where it does not.
+    follows: how long services that run on the owner only may take until they work on the new one, at the most.
     restore_after: when the dead-man restores by itself. arguments: of the module drill_fault.
     """
 
@@ -54,6 +58,7 @@ class Entry:
     expect: dict[str, t.Any]
     expect_standby: dict[str, t.Any]
     lasts: float
+    follows: float
     cuts: bool
     alone: bool
     restore_after: int
@@ -73,8 +78,9 @@ def build(
 
     pair: as pair_inventory describes it. instance: the one that is drilled, empty for the only one.
     given: the list of faults as the user wrote it; names, dictionaries, or empty for all.
-    facilities: `check` (path of the check script or empty), `third` (a host outside the
-    pair or empty), `power` (commands by name), `reboot`, `disk_path`, `rto_seconds` (None or for all), `restore_after`.
+    facilities: `check` (path of the check script or empty), `third` (a host outside the pair or empty), `power`
+    (commands by name), `reboot`, `disk_path`, `rto_seconds` (None or for all), `restore_after`; `agents` (by member its
+    settings of ha-pair-active, empty as long as nobody was asked).
     checks: by host what the module drill_fault said of each fault (`state: checked`), as a loop registered it.
     Raises InputError with all problems: a fault that was named and cannot be done is an error, one of `all` is skipped.
     """
@@ -93,7 +99,11 @@ def build(
         cure = "give a list such as [service_stop, {fault: link_down, target: standby}], or leave it out for all"
         wanted = [word for word in reader.sequence(place, words, cure) or [] if word != ""]
         named = True
-    facilities = {**facilities, "rto_seconds": _rto("drill_rto_seconds", facilities.get("rto_seconds"), reader)}
+    facilities = {
+        **facilities,
+        "rto_seconds": _rto("drill_rto_seconds", facilities.get("rto_seconds"), reader),
+        "follows": longest_takeover(facilities.get("agents") or {}, settings.get("active_standby") or ()),
+    }
     entries: list[Entry] = []
     skipped: list[dict[str, str]] = []
     for index, item in enumerate(wanted):
@@ -160,7 +170,8 @@ def _text(
 
 
 def _duration(entry: Entry, settings: Mapping[str, t.Any]) -> float:
-    return OVERHEAD + entry.lasts + float(settings["preempt_delay"]) + float(settings["master_down_interval"])
+    moves = float(settings["preempt_delay"]) + float(settings["master_down_interval"])
+    return OVERHEAD + entry.lasts + entry.follows + moves
 
 
 def _rto(place: str, value: object, reader: Reader) -> float | None:
@@ -205,7 +216,8 @@ def _read(
     fault = by_agent(fault, settings, service.removesuffix(".service"))
     expect = _expectation(fault, settings, rto, lasts)
     quiet = expect if fault.vip == CONFLICT else {**expect, "vip": STAYS, "rto_seconds": rto or NOTICED}
-    needed = _needed(lasts, expect["rto_seconds"])
+    follows = facilities["follows"] if fault.vip in LEAVES else 0.0
+    needed = _needed(lasts + follows, expect["rto_seconds"])
     # Where only the dead-man can mend it, nobody is to wait for him longer than needed.
     restore_after = needed if fault.cuts else max(needed, int(facilities["restore_after"]))
     arguments = {**fault.options, **{key: options[key] for key in ("path", "size", "quota") if key in options}}
@@ -229,6 +241,7 @@ def _read(
         expect=expect,
         expect_standby=quiet,
         lasts=lasts,
+        follows=follows,
         cuts=fault.cuts,
         alone=fault.alone,
         restore_after=restore_after,
@@ -301,6 +314,7 @@ def _custom(
     two = reader.seconds(f"{here}.two_owners_seconds", two, 0, 3600, "give seconds, 0 for at most one owner")
     title = str(options.get("name") or "custom fault")
     limit = rto or silence(settings)
+    follows = facilities["follows"] if vip in LEAVES else 0.0
     expect = {"vip": vip, "rto_seconds": limit, "two_owners_seconds": two, "note": ""}
     return Entry(
         number=0,
@@ -313,9 +327,10 @@ def _custom(
         # The user says what is to happen, wherever it is done.
         expect_standby=expect,
         lasts=lasts or 0.0,
+        follows=follows,
         cuts=False,
         alone=False,
-        restore_after=max(_needed(lasts or 0.0, limit), int(facilities["restore_after"])),
+        restore_after=max(_needed((lasts or 0.0) + follows, limit), int(facilities["restore_after"])),
         arguments=commands,
     )
 

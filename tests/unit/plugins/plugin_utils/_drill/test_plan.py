@@ -158,10 +158,26 @@ class TestServicesOnTheOwnerOnly:
 
     WAIT = "clients of fetcher wait for its start as well"
 
-    def entries(self, *faults: object, services: tuple[str, ...] = ("fetcher",), **facilities: t.Any) -> t.Any:
+    def plan(self, *faults: object, services: tuple[str, ...] = ("fetcher",), **facilities: t.Any) -> t.Any:
         settings = {**PAIR["settings"]["web"], "services": list(services), "active_standby": ["fetcher"]}
         pair = {**PAIR, "settings": {"web": settings}}
-        return [entry["expect"] for entry in build(pair, list(faults), "", {**FACILITIES, **facilities})["entries"]]
+        return build(pair, list(faults), "", {**FACILITIES, **facilities})
+
+    def entries(self, *faults: object, services: tuple[str, ...] = ("fetcher",), **facilities: t.Any) -> t.Any:
+        return [entry["expect"] for entry in self.plan(*faults, services=services, **facilities)["entries"]]
+
+    def test_it_is_waited_for_on_the_new_owner_and_no_dead_man_comes_before(self) -> None:
+        times = {"confirm": 1, "start_timeout": 60, "stop_timeout": 10, "arbiter": {"kind": "peer", "timeout": 99}}
+        agents = {member: {"services": {"fetcher": times}} for member in PAIR["members"]}
+        bare, found = self.plan("link_down", "disk_full"), self.plan("link_down", "disk_full", agents=agents)
+        # Nothing follows a VIP that stays.
+        assert [entry["follows"] for entry in found["entries"]] == [170.0, 0.0]
+        assert [entry["follows"] for entry in bare["entries"]] == [0.0, 0.0]
+        assert found["estimate"] == bare["estimate"] + 170
+        down, before = found["entries"][0], bare["entries"][0]
+        assert down["restore_after"] == before["restore_after"] + 170
+        custom = {"inject": "true", "mend": "true", "expect": "moves"}
+        assert self.plan(custom, agents=agents)["entries"][0]["restore_after"] > 170
 
     @pytest.mark.parametrize("fault", ["service_stop", "service_crash", "service_crash_restart"])
     def test_one_that_ends_is_started_again_where_it_is(self, fault: str) -> None:
