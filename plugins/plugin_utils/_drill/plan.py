@@ -90,7 +90,12 @@ def build(
     reader.finish()
     pair = {**pair, "instance": chosen}
     settings = pair["settings"][chosen]
-    facilities = {**facilities, "services": settings["services"], "mounts": settings["mounts"]}
+    facilities = {
+        **facilities,
+        "services": settings["services"],
+        "active_standby": settings.get("active_standby") or (),
+        "mounts": settings["mounts"],
+    }
     if given is None or given == "" or given == [] or given == "all":
         wanted: list[t.Any] = [fault.name for fault in FAULTS]
         named = False
@@ -102,7 +107,7 @@ def build(
     facilities = {
         **facilities,
         "rto_seconds": _rto("drill_rto_seconds", facilities.get("rto_seconds"), reader),
-        "follows": longest_takeover(facilities.get("agents") or {}, settings.get("active_standby") or ()),
+        "follows": longest_takeover(facilities.get("agents") or {}, facilities["active_standby"]),
     }
     entries: list[Entry] = []
     skipped: list[dict[str, str]] = []
@@ -374,7 +379,9 @@ def _missing(entry: Entry, facilities: Mapping[str, t.Any]) -> str | None:
         return None if facilities["reboot"] else "rebooting is off unless asked for (drill_reboot=true)"
     if "service" in fault.needs and not entry.arguments.get("service"):
         return "the instance tracks no service"
-    if "check" in fault.needs and not entry.arguments.get("path"):
+    # By agents' services keepalived is only told.
+    asked = set(facilities["services"]) - set(facilities["active_standby"])
+    if "check" in fault.needs and not (entry.arguments.get("path") and asked):
         return "the instance has no check script"
     if "mount" in fault.needs and entry.arguments["path"] not in facilities["mounts"]:
         watched = f"{entry.arguments['path']}, so nothing would move the VIP" if entry.arguments["path"] else "storage"

@@ -197,6 +197,14 @@ class TestServicesOnTheOwnerOnly:
         (expect,) = self.entries(hit, services=("nginx", "fetcher"))
         assert (expect["vip"], expect["note"]) == ("moves", self.WAIT)
 
+    def test_keepalived_asks_by_a_check_script_only_what_runs_on_both(self) -> None:
+        assert self.plan()["skipped"][0] == {
+            "fault": "check_hang",
+            "target": "owner",
+            "reason": "the instance has no check script",
+        }
+        assert len(self.plan("check_hang", services=("nginx", "fetcher"))["entries"]) == 1
+
     def test_a_limit_is_kept_where_the_user_gives_one(self) -> None:
         expected = self.entries("link_down", {"fault": "keepalived_stop", "rto_seconds": 30}, rto_seconds="40")
         assert [expect["rto_seconds"] for expect in expected] == [40.0, 30.0]
