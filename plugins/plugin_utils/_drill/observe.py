@@ -248,7 +248,8 @@ def _healing(entry: Data, probe: Data | None, timeline: Timeline | None, mended:
     """How long after the mend it was until everything stayed as it is, and until two owners were one again.
 
     One again: the kernels say so, and what the observer asks is answered by one machine only, which is what its entry
-    for the VIP (ARP, neighbour) points at.
+    for the VIP (ARP, neighbour) points at. Where services have to follow the VIP nobody answers for as long as that
+    takes, which says nothing of who owns it.
     """
     if mended is None or probe is None:
         return {"whole_again_seconds": None, "split_brain_healed_seconds": None}
@@ -260,9 +261,11 @@ def _healing(entry: Data, probe: Data | None, timeline: Timeline | None, mended:
         two = [period.end for period in timeline.periods if len(period.owners) > 1]
     healed = None
     if entry["expect"]["vip"] == CONFLICT:
-        ended = [*two, *(outage["end"] for outage in probe["outages"] if outage["end"] is not None)]
-        # The first answer of the owner after the mend; going home to a preferred node later is another matter.
-        ended += [change["at"] for change in probe["owners"] if change["at"] >= mended][:1]
+        ended = list(two)
+        if not entry.get("follows"):
+            ended += [outage["end"] for outage in probe["outages"] if outage["end"] is not None]
+            # The first answer of the owner after the mend; going home to a preferred node later is another matter.
+            ended += [change["at"] for change in probe["owners"] if change["at"] >= mended][:1]
         healed = max(0.0, max(ended, default=mended) - mended)
     return {
         "whole_again_seconds": max(0.0, max(moments, default=mended) - mended),

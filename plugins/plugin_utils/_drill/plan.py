@@ -23,7 +23,7 @@ OVERHEAD = 16.0
 CUSTOM = "custom"
 ROLES = ("owner", "standby")
 LEAVES = (MOVES, RETURNS, ANY, CONFLICT)
-"""Where services may have to follow the VIP, or begin again where it is."""
+"""Where services may have to follow the VIP, or begin again where it is; a third machine takes no service."""
 
 _KEYS = ("fault", "target", "rto_seconds", "lasts_seconds", "service", "path", "size", "quota")
 _CUSTOM_KEYS = (
@@ -221,7 +221,7 @@ def _read(
     fault = by_agent(fault, settings, service.removesuffix(".service"))
     expect = _expectation(fault, settings, rto, lasts)
     quiet = expect if fault.vip == CONFLICT else {**expect, "vip": STAYS, "rto_seconds": rto or NOTICED}
-    follows = facilities["follows"] if fault.vip in LEAVES else 0.0
+    follows = facilities["follows"] if fault.vip in LEAVES and fault.where != "third" else 0.0
     needed = _needed(lasts + follows, expect["rto_seconds"])
     # Where only the dead-man can mend it, nobody is to wait for him longer than needed.
     restore_after = needed if fault.cuts else max(needed, int(facilities["restore_after"]))

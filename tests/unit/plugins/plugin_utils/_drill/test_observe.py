@@ -276,3 +276,7 @@ def test_a_split_brain_is_over_when_kernels_and_clients_agree(
     observed = result(entry, recorded)["result"]["observed"]
     assert observed["split_brain_healed_seconds"] == pytest.approx(0.6)
     assert observed["two_seconds"] == pytest.approx(4.6, abs=0.01)
+    # Whose service is to follow does not answer yet, and owns the VIP all the same.
+    entry["follows"] = 30.5
+    observed = result(entry, recorded)["result"]["observed"]
+    assert observed["split_brain_healed_seconds"] == pytest.approx(0.4)

@@ -169,10 +169,11 @@ class TestServicesOnTheOwnerOnly:
     def test_it_is_waited_for_on_the_new_owner_and_no_dead_man_comes_before(self) -> None:
         times = {"confirm": 1, "start_timeout": 60, "stop_timeout": 10, "arbiter": {"kind": "peer", "timeout": 99}}
         agents = {member: {"services": {"fetcher": times}} for member in PAIR["members"]}
-        bare, found = self.plan("link_down", "disk_full"), self.plan("link_down", "disk_full", agents=agents)
-        # Nothing follows a VIP that stays.
-        assert [entry["follows"] for entry in found["entries"]] == [170.0, 0.0]
-        assert [entry["follows"] for entry in bare["entries"]] == [0.0, 0.0]
+        faults = ("link_down", "disk_full", "vip_stolen")
+        bare, found = self.plan(*faults), self.plan(*faults, agents=agents)
+        # Nothing follows a VIP that stays, or one that a third machine has.
+        assert [entry["follows"] for entry in found["entries"]] == [170.0, 0.0, 0.0]
+        assert [entry["follows"] for entry in bare["entries"]] == [0.0, 0.0, 0.0]
         assert found["estimate"] == bare["estimate"] + 170
         down, before = found["entries"][0], bare["entries"][0]
         assert down["restore_after"] == before["restore_after"] + 170
