@@ -12,7 +12,9 @@ from ansible_collections.duplex.ha_pair.plugins.plugin_utils._drill.takeover imp
 
 
 def agent(arbiter: dict[str, t.Any], **more: t.Any) -> dict[str, t.Any]:
-    return {"services": {"fetcher": {"confirm": 0.5, "start_timeout": 20, "stop_timeout": 3, "arbiter": arbiter, **more}}}
+    return {
+        "services": {"fetcher": {"confirm": 0.5, "start_timeout": 20, "stop_timeout": 3, "arbiter": arbiter, **more}}
+    }
 
 
 @pytest.mark.parametrize(
