@@ -13,6 +13,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
+# Escape sequences of terminals: colours, the cursor, the title of the window.
+_COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+
+
 @dataclass(frozen=True)
 class Problem:
     """One refusal. `place` is a path such as `node-a: keepalived_instances.web.vrid`."""
@@ -37,6 +41,17 @@ def shown(value: object) -> str:
     """The value as a user would recognise it: strings in quotes, long values cut."""
     text = repr(str(value)) if isinstance(value, str) else str(value)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def printable(value: object) -> str:
+    """One line without control characters and colours: what a program or another machine said may have any."""
+    return legible(" ".join(_COLOURS.sub("", str(value)).split()))
+
+
+def legible(text: str) -> str:
+    """The text as it is, line by line, with a question mark for each other control character."""
+    plain = _COLOURS.sub("", text).replace("\t", " ")
+    return "".join(char if char.isprintable() or char == "\n" else "?" for char in plain)
 
 
 def kind(value: object) -> str:
