@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import typing as t
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from ._problems import legible, printable
 from ._vrrp.verdict import FAILED, VERIFIED
@@ -31,7 +31,7 @@ class Result:
 
     def to_dict(self) -> dict[str, t.Any]:
         """Plain data, in printable characters."""
-        return {**asdict(self), "artifact": fitting(self.artifact), "text": [printable(line) for line in self.text]}
+        return {"artifact": fitting(self.artifact), "text": [printable(line) for line in self.text]}
 
 
 def result(kind: str, given: Data) -> Result:

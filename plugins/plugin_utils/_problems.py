@@ -16,6 +16,8 @@ from dataclasses import dataclass
 # Escape sequences of terminals: colours, the cursor, the title of the window.
 _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
+_TEMPLATES = re.compile(r"\{(?=[{%#])")
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -49,8 +51,11 @@ def printable(value: object) -> str:
 
 
 def legible(text: str) -> str:
-    """The text as it is, line by line, with a question mark for each other control character."""
-    plain = _COLOURS.sub("", text).replace("\t", " ")
+    """The text as it is, line by line, with a question mark for each control character that is left.
+
+    What begins a template is parted: facts and artifacts with it would be evaluated by ansible-core before 2.19.
+    """
+    plain = _TEMPLATES.sub("{ ", _COLOURS.sub("", text)).replace("\t", " ")
     return "".join(char if char.isprintable() or char == "\n" else "?" for char in plain)
 
 
