@@ -59,6 +59,15 @@ def legible(text: str) -> str:
     return "".join(char if char.isprintable() or char == "\n" else "?" for char in plain)
 
 
+def legible_data(value: t.Any) -> t.Any:
+    """Data whose texts are legible, wherever they are."""
+    if isinstance(value, Mapping):
+        return {name: legible_data(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [legible_data(item) for item in value]
+    return legible(value) if isinstance(value, str) else value
+
+
 def kind(value: object) -> str:
     """The name of a value's type in the words of YAML."""
     if value is None:
