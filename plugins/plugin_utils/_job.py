@@ -101,7 +101,7 @@ def deploy(given: Data) -> Result:
     did; `lost`, hosts that failed before.
     """
     check, hosts = bool(given["check"]), [str(host) for host in given["hosts"]]
-    failures = {host: f"failed or cannot be reached, as its message above says; {AGAIN}" for host in given["lost"]}
+    failures = dict.fromkeys(given["lost"], f"failed or cannot be reached, as its message above says; {AGAIN}")
     failures |= {host: str(why) for host, why in given["failures"].items() if why}
     pairs, lines = [], []
     for pair in given["pairs"]:
@@ -202,4 +202,3 @@ KINDS: Mapping[str, Callable[[Data], Result]] = {
     "release": release,
 }
 """By playbook, what makes its result."""
-

@@ -12,7 +12,6 @@ import typing as t
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-
 # Escape sequences of terminals: colours, the cursor, the title of the window.
 _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
