@@ -171,7 +171,9 @@ def test_a_deployment(stage: Stage) -> None:
 
     code, said, left = stage.play("site", "--limit", "node-1a,node-1b")
     assert code == 0, said
-    assert '"Deployed: 1 pair, 2 hosts in this run", "node-1a + node-1b: verified; 192.0.2.10 (web) with node-1a"' in said
+    assert (
+        '"Deployed: 1 pair, 2 hosts in this run", "node-1a + node-1b: verified; 192.0.2.10 (web) with node-1a"' in said
+    )
     assert re.findall(r"changed=(\d+)", said) == ["0", "0"]
     deployed = left["ha_pair_deploy"]
     assert (deployed["check"], deployed["failed"], deployed["pairs"][0]["result"]) == (False, {}, "verified")

@@ -131,7 +131,8 @@ def test_a_deployment_in_check_mode() -> None:
 
 def test_a_deployment_that_failed() -> None:
     made = job_result(
-        {**DEPLOYED, "lost": ["node-1b"], "failures": {"node-1a": "Verify nginx: \x1b[31mno answer\x1b[0m\r\n"}}, "deploy"
+        {**DEPLOYED, "lost": ["node-1b"], "failures": {"node-1a": "Verify nginx: \x1b[31mno answer\x1b[0m\r\n"}},
+        "deploy",
     )
     assert made["text"] == [
         "Failed: 1 pair, 2 hosts in this run",
@@ -170,7 +171,11 @@ def test_a_switchover(more: dict[str, t.Any], line: str, verified: bool) -> None
 def test_a_switchover_of_what_is_there_already() -> None:
     done = {**MOVED["done"], "owners": {"web": "node-1a"}, "moves": False, "text": "web: node-1a owns it already"}
     made = job_result({**MOVED, "done": done}, "switchover")
-    assert (made["artifact"]["from"], made["artifact"]["to"], made["artifact"]["moved"]) == ("node-1a", "node-1a", False)
+    assert (made["artifact"]["from"], made["artifact"]["to"], made["artifact"]["moved"]) == (
+        "node-1a",
+        "node-1a",
+        False,
+    )
     assert made["text"][0] == "Nothing to move: web: node-1a owns it already"
 
 
@@ -207,9 +212,14 @@ def test_a_release_that_failed_or_did_not_end() -> None:
     assert made["text"][0] == "Check mode, nothing was changed by the rollback of tomcat on node-1a + node-1b"
 
 
-@pytest.mark.parametrize(("check", "word", "first"), [(True, "planned", "Would do:"), (False, "not ended", "two faults")])
+@pytest.mark.parametrize(
+    ("check", "word", "first"), [(True, "planned", "Would do:"), (False, "not ended", "two faults")]
+)
 def test_a_drill_before_its_first_fault(check: bool, word: str, first: str) -> None:
-    entries = [{"fault": "service_stop", "node": None, "role": "owner"}, {"fault": "x", "node": "node-1a", "role": "owner"}]
+    entries = [
+        {"fault": "service_stop", "node": None, "role": "owner"},
+        {"fault": "x", "node": "node-1a", "role": "owner"},
+    ]
     plan = {"instance": "web", "entries": entries, "text": ["two faults"]}
     made = job_result({"check": check, "plan": plan, "members": ["node-1a", "node-1b"]}, "drill")
     assert (made["artifact"]["result"], made["artifact"]["passed"]) == (word, False)
