@@ -1,7 +1,7 @@
 # Copyright: duplex.ha_pair contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A drill whose client cannot see the VIP breaks nothing, and says what would help."""
+"""What a drill needs where Ansible runs: without it nothing is broken, and it says what would help."""
 
 from __future__ import annotations
 
@@ -65,3 +65,37 @@ def test_refuses_a_client_that_sees_nothing(tmp_path: Path, variables: dict[str,
     for message in messages:
         assert message in said
     assert "would break now" not in said
+
+
+def test_refuses_a_report_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    plays = [
+        {
+            "name": "Look at the directory of the report",
+            "hosts": "localhost",
+            "gather_facts": False,
+            "vars": {
+                "ansible_python_interpreter": sys.executable,
+                "failover_drill_report_directory": f"{tmp_path}/{directory}",
+            },
+            "tasks": [
+                {
+                    "name": "Look",
+                    "ansible.builtin.include_role": {
+                        "name": "duplex.ha_pair.failover_drill",
+                        "tasks_from": "report_directory",
+                    },
+                },
+            ],
+        }
+        for directory in ("fine/reports", "file/reports")
+    ]
+    (tmp_path / "playbook.yml").write_text(yaml.safe_dump(plays), encoding="utf-8")
+    done = run_playbook(tmp_path, settings={"ANSIBLE_CALLBACK_RESULT_FORMAT": "json"})
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode != 0
+    assert (tmp_path / "fine/reports").is_dir()
+    assert f"failover_drill_report_directory: {tmp_path}/file/reports cannot be made where Ansible runs (" in said
+    assert (
+        "name one that can, such as /tmp/drill-reports: in AWX it goes with the container, and the report is in" in said
+    )
