@@ -30,7 +30,7 @@ PROBE_PROGRAM = "/tmp/ha-pair-probe.zip"
 # What of the collection's client runs on the observer, below plugins/module_utils.
 PROBE_PACKAGES = {
     "_drill": ("__init__", "asking", "client", "streams", "tally", "targets", "wire"),
-    "_node": ("__init__", "check", "errors", "http_get", "mounts", "probes"),
+    "_node": ("__init__", "check", "errors", "http_get", "mounts", "probes", "wording"),
 }
 
 

@@ -85,58 +85,49 @@ _value:
       type: list
       elements: str
     stats:
-      description: A few figures for M(ansible.builtin.set_stats).
+      description: For M(ansible.builtin.set_stats), at most 100 kB.
       type: dict
       contains:
+        check:
+          description: V(false). A drill in check mode hands on its plan, with V(true).
+          type: bool
         schema:
           description: The version of the document.
           type: int
         result:
           description: C(passed), C(failed), C(aborted) or C(nothing was drilled).
           type: str
+        passed:
+          description: Whether every fault passed and the drill came to its end.
+          type: bool
         aborted:
           description: Why the drill was aborted, or null.
           type: str
-        faults:
-          description: How many faults were drilled.
-          type: int
-        passed:
-          description: How many of them passed.
-          type: int
-        failed:
-          description: How many of them failed.
-          type: int
-        skipped:
-          description: How many the platform cannot do.
-          type: int
-        not_run:
-          description: How many were not reached.
-          type: int
-        failed_faults:
-          description: Fault and node of those that failed.
+        instance:
+          description: The instance that was drilled.
+          type: str
+        members:
+          description: The members of the pair.
           type: list
           elements: str
-        longest_outage_seconds:
-          description: The longest outage of all faults, or null.
-          type: float
-        longest_outage_fault:
-          description: Fault and node of that outage, or null.
+        faults:
+          description: Of each fault its name, C(node), whether it C(passed), C(outage_seconds) and C(failures).
+          type: list
+          elements: dict
+        skipped:
+          description: Faults that cannot be done here, with the C(reason).
+          type: list
+          elements: dict
+        not_run:
+          description: Faults that were not reached, with the C(reason).
+          type: list
+          elements: dict
+        summary:
+          description: All faults together, field by field in C(docs/drill_report.md).
+          type: dict
+        report:
+          description: The page in Markdown.
           type: str
-        requests:
-          description: Requests that the probe sent during the faults.
-          type: int
-        lost:
-          description: Requests that were not answered.
-          type: int
-        two_owners_seconds:
-          description: The longest time that one fault had two owners, or null.
-          type: float
-        uncertainty:
-          description: The largest uncertainty of the clocks, or null.
-          type: float
-        resolution:
-          description: The coarsest resolution that the probe reached, or null.
-          type: float
 """
 
 import typing as t

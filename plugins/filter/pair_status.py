@@ -67,6 +67,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import legible_data
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.status import rows, table
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.verdict import VERIFIED
 
@@ -79,7 +80,7 @@ def pair_status(verdicts: t.Any, results: Mapping[str, t.Any]) -> dict[str, t.An
         )
     now = time.time()
     reports = {host: result["vip_owner"] for host, result in results.items() if "vip_owner" in result}
-    found = [row for verdict in verdicts for row in rows(verdict, reports)]
+    found = [legible_data(row) for verdict in verdicts for row in rows(verdict, reports)]
     text = table(found, now)
     for verdict in verdicts:
         text += ["", *verdict["text"]]

@@ -92,6 +92,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import legible_data
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.verdict import judge
 
 
@@ -113,7 +114,8 @@ def vip_verdict(
         else:
             missing[str(host)] = _reason(result)
     try:
-        return judge(pair, reports, observers, missing).to_dict()
+        # What nodes and observers say is other programs' words.
+        return t.cast("dict[str, t.Any]", legible_data(judge(pair, reports, observers, missing).to_dict()))
     except (KeyError, TypeError) as exc:
         raise AnsibleFilterError(
             f"duplex.ha_pair.vip_verdict: a report or the pair lacks {exc}; give results of duplex.ha_pair.vip_owner"

@@ -133,6 +133,7 @@ from ansible.module_utils.common.text.converters import to_bytes
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node import files as node_files
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.errors import NodeError
 from ansible_collections.duplex.ha_pair.plugins.module_utils._node.system import find_program
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node.wording import cleaned
 
 OWNED = {
     "mode": {"type": "str"},
@@ -250,7 +251,7 @@ class Changer(object):
             return self._fail(path, "cannot be read (%s); run as root" % exc.strerror)
 
     def _fail(self, path, problem):
-        self._module.fail_json(msg="%s: %s" % (path, problem))
+        self._module.fail_json(msg="%s: %s" % (path, cleaned(problem)))
 
 
 def main():

@@ -102,6 +102,7 @@ import re
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_text
 from ansible_collections.duplex.ha_pair.plugins.module_utils._el import audit
+from ansible_collections.duplex.ha_pair.plugins.module_utils._node.wording import cleaned
 
 
 def boot_time():
@@ -158,7 +159,7 @@ def read_journal(module, since):
     if code != 0:
         module.fail_json(
             msg="journalctl: failed with %d (%s), and there is no audit log, so nobody knows what SELinux denied; "
-            "start auditd.service" % (code, err.strip() or "no message")
+            "start auditd.service" % (code, cleaned(err.strip()) or "no message")
         )
     return audit.parse_journal(out.splitlines())
 

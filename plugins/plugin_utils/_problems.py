@@ -12,6 +12,11 @@ import typing as t
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+# Escape sequences of terminals: colours, the cursor, the title of the window.
+_COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+
+_TEMPLATES = re.compile(r"\{(?=[{%#])")
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -37,6 +42,29 @@ def shown(value: object) -> str:
     """The value as a user would recognise it: strings in quotes, long values cut."""
     text = repr(str(value)) if isinstance(value, str) else str(value)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def printable(value: object) -> str:
+    """One line without control characters and colours: what a program or another machine said may have any."""
+    return legible(" ".join(_COLOURS.sub("", str(value)).split()))
+
+
+def legible(text: str) -> str:
+    """The text as it is, line by line, with a question mark for each control character that is left.
+
+    What begins a template is parted: facts and artifacts with it would be evaluated by ansible-core before 2.19.
+    """
+    plain = _TEMPLATES.sub("{ ", _COLOURS.sub("", text)).replace("\t", " ")
+    return "".join(char if char.isprintable() or char == "\n" else "?" for char in plain)
+
+
+def legible_data(value: t.Any) -> t.Any:
+    """Data whose texts are legible, wherever they are."""
+    if isinstance(value, Mapping):
+        return {name: legible_data(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [legible_data(item) for item in value]
+    return legible(value) if isinstance(value, str) else value
 
 
 def kind(value: object) -> str:

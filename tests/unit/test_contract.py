@@ -96,7 +96,9 @@ def test_what_roles_return_is_not_taken_for_a_typing_error() -> None:
     # A fact of a host stands beside its variables.
     for returned in (
         "failover_drill_outcome",
+        "rolling_release_outcome",
         "vip_switchover_done",
+        "vip_switchover_outcome",
         "vip_verification_verdict",
         "tomcat_begun",
         "tomcat_staged",

@@ -5,8 +5,16 @@
 
 from __future__ import absolute_import, division, print_function
 
+from .wording import cleaned
+
 __metaclass__ = type
 
 
 class NodeError(Exception):
-    """Something a person has to mend; the text names place, value and cure."""
+    """Something a person has to mend; the text names place, value and cure, and has no control characters.
+
+    What it cites is what some program said.
+    """
+
+    def __init__(self, *words):
+        super(NodeError, self).__init__(*[cleaned(word) for word in words])

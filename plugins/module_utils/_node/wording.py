@@ -5,10 +5,13 @@
 
 from __future__ import absolute_import, division, print_function
 
+import re
 import signal
 
 __metaclass__ = type
 
+_COLOURS = re.compile(u"\x1b\\[[0-?]*[ -/]*[@-~]")
+_CONTROLS = re.compile(u"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _KILLED, _DUMPED = "2", "3"  # CLD_KILLED, CLD_DUMPED of waitid(2)
 _RESULTS = {
     "timeout": "did not start or stop within its time",
@@ -25,6 +28,17 @@ def printable(text):
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
     return "".join(char if u" " <= char <= u"~" else u"?" for char in text.strip())
+
+
+def cleaned(text):
+    """The lines of a text without colours and other control characters; what is no text stays as it is."""
+    if not isinstance(text, (bytes, type(u""))):
+        return text
+    known = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    known = _COLOURS.sub(u"", known).replace(u"\r\n", u"\n").replace(u"\r", u" ").replace(u"\t", u" ")
+    plain = _CONTROLS.sub(u"?", known)
+    # An error with other text than that has no str() in Python 2.
+    return plain.encode("utf-8") if str is bytes and isinstance(text, bytes) else plain
 
 
 def link_problem(name, links):

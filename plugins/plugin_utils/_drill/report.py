@@ -11,6 +11,9 @@ import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._job import fitting
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import printable
+
 from .document import document
 from .results import CONFLICT, label, owner_during
 
@@ -28,12 +31,35 @@ _CUT = {"fault": 12, "node": 12, "VIP": 16}
 def report(run: object) -> dict[str, t.Any]:
     """All four forms of a run. Raises InputError with all problems that were found."""
     found = document(run)
-    return {"document": found, "markdown": markdown(found), "text": text(found), "stats": stats(found)}
+    page = markdown(found)
+    return {"document": found, "markdown": page, "text": text(found), "stats": fitting(stats(found, page))}
 
 
-def stats(found: Data) -> dict[str, t.Any]:
-    """A few figures for set_stats: what a workflow decides by."""
-    return {"schema": found["schema"], "result": _word(found), "aborted": found["aborted"], **found["summary"]}
+def stats(found: Data, page: str) -> dict[str, t.Any]:
+    """For set_stats: what a workflow decides by, and the page, which outlives the machine that the drill ran from."""
+    return {
+        "check": False,
+        "schema": found["schema"],
+        "result": _word(found),
+        "passed": found["passed"],
+        "aborted": found["aborted"],
+        "instance": found["pair"]["instance"],
+        "members": found["pair"]["members"],
+        "faults": [
+            {
+                "fault": result["fault"],
+                "node": result["node"],
+                "passed": result["passed"],
+                "outage_seconds": result["observed"]["outage_seconds"],
+                "failures": result["failures"],
+            }
+            for result in found["results"]
+        ],
+        "skipped": found["skipped"],
+        "not_run": found["not_run"],
+        "summary": found["summary"],
+        "report": page,
+    }
 
 
 # --- for a terminal ------------------------------------------------------------------------------------------
@@ -66,11 +92,11 @@ def headline(result: Data, total: int) -> str:
         f"fault {result['number']} of {total}, {label(result)}: {_passed(result)}; outage {outage}, limit {limit}, "
         f"VIP {_path(result)}"
     )
-    return _cut(_clean(line), WIDTH)
+    return _cut(printable(line), WIDTH)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    cells = [[_clean(cell) for cell in row] for row in rows]
+    cells = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(_HEAD))]
     excess = sum(widths) + 2 * (len(widths) - 1) - WIDTH
     while excess > 0:
@@ -93,13 +119,8 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 def _wrapped(what: str, indent: str) -> list[str]:
     """Lines of at most WIDTH columns, those after the first further in."""
     return textwrap.wrap(
-        _clean(what), WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False
+        printable(what), WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False
     )
-
-
-def _clean(what: object) -> str:
-    """One line of printable characters: names and messages come from other machines."""
-    return "".join(char if char.isprintable() else "?" for char in " ".join(str(what).split()))
 
 
 def _cut(what: str, width: int) -> str:
@@ -184,7 +205,7 @@ def _md_repeat(found: Data) -> list[str]:
 
 def _md(what: object) -> str:
     """Text that Markdown and HTML take for nothing but text."""
-    escaped = _clean(what).replace("&", "&amp;").replace("<", "&lt;")
+    escaped = printable(what).replace("&", "&amp;").replace("<", "&lt;")
     for char in "\\`*_[]|":
         escaped = escaped.replace(char, "\\" + char)
     return escaped

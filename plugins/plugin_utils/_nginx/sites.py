@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from .._problems import Reader, shown
 from .._vrrp import facts as host_facts
+from .._vrrp.requirements import reader_with_library
 from . import values
 from .clients import HEADER, Clients, read_clients
 from .package import Repository, read_package
@@ -173,7 +174,7 @@ def build_sites(
     other_ports: object = None,
 ) -> Model:
     """The complete model; raises InputError with every problem that was found."""
-    reader = Reader()
+    reader = reader_with_library()
     name = values.plain(reader, "inventory_hostname", node_name, "give a name such as node-a") or ""
     if isinstance(facts, Mapping):
         _supported(reader, name, facts)

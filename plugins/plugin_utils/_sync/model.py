@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader, kind, nearest, shown
+from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.requirements import reader_with_library
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._vrrp.values import pair_addresses
 
 KEYS = ("exclude", "group", "mode", "owner", "path")
@@ -119,7 +120,7 @@ def build_sync(
     `existing`: what is in the directories, by node and name: {"empty": whether it is, "marker": whether it was ever
     mirrored}, and of this node "kind" and "real", its path without links.
     """
-    reader = Reader()
+    reader = reader_with_library()
     addresses = pair_addresses(f"{node}: file_sync_members", members, node, reader)
     found = _directories(reader, f"{node}: file_sync_directories", directories, users, groups)
     name = _instance(reader, f"{node}: file_sync_instance", instance, instances)

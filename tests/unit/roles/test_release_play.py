@@ -136,6 +136,7 @@ class Stage:
             "ANSIBLE_COLLECTIONS_PATH": str(self.place),
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
             "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_SHOW_CUSTOM_STATS": "1",
             "ANSIBLE_HOME": str(self.place / "home"),
             "TMPDIR": str(self.place),
             # The real sources of collections, and an ansible.cfg, are out of reach.
@@ -229,6 +230,8 @@ def test_a_release_that_fails_on_the_former_owner_and_goes_on(stage: Stage) -> N
     code, said = stage.release("--check")
     assert code == 0, said
     assert "Would release stub on node-a + node-b, standby first; now app on node-a" in said
+    assert "Check mode, nothing was changed by the release of stub on node-a + node-b" in said
+    assert '"check": true' in said
     assert (stage.released, stage.owner, stage.note) == ([], "node-a", {})
 
     code, said = stage.release("-e", "full=node-b")
@@ -244,6 +247,9 @@ def test_a_release_that_fails_on_the_former_owner_and_goes_on(stage: Stage) -> N
     ) in said
     assert (stage.released, stage.taken_back, stage.owner) == (["node-b"], ["back-node-a"], "node-b")
     assert (stage.note["phase"], stage.note["raised"]) == ("failed", True)
+    # A workflow is told as well.
+    assert '"ha_pair_release": { "check": false, "failures": [ "node-a: the release of stub was not proved' in said
+    assert '"verified": false' in said
 
     # The note is all that tells the next run whose raise that is.
     code, said = stage.release("-e", "unstaged=node-a")
@@ -255,6 +261,9 @@ def test_a_release_that_fails_on_the_former_owner_and_goes_on(stage: Stage) -> N
     assert code == 0, said
     assert "node-b: nothing is due" in said
     assert (stage.released, stage.owner, stage.note) == (["node-a", "node-b"], "node-a", {})
+    assert '"Done: release of stub on node-a + node-b", "proved: node-a"' in said
+    assert '"released": [ "node-a" ]' in said
+    assert '"verified": true' in said
 
     code, said = stage.release()
     assert code == 0, said

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import typing as t
 
 import pytest
@@ -165,9 +166,9 @@ def test_a_page_of_nothing(run: Run) -> None:
 
 
 def test_names_cannot_break_the_page(run: Run) -> None:
-    run["kind"] = "a|b <script> `x` *y* [z](w)\n# not a title & \x1b[31m"
+    run["kind"] = "a|b <script> `x` *y* [z](w)\n# not a title & \x1b[31m\x07"
     page = report(run)["markdown"]
-    assert "- kind of nodes: a\\|b &lt;script> \\`x\\` \\*y\\* \\[z\\](w) # not a title &amp; ?\\[31m\n" in page
+    assert "- kind of nodes: a\\|b &lt;script> \\`x\\` \\*y\\* \\[z\\](w) # not a title &amp; ?\n" in page
 
 
 def test_lines_for_a_terminal(failed: Run) -> None:
@@ -256,9 +257,41 @@ def test_a_custom_fault_has_its_title_in_the_table(run: Run) -> None:
 
 def test_stats(failed: Run) -> None:
     made = report(failed)
-    assert made["stats"] == {"schema": 1, "result": "failed", "aborted": None, **made["document"]["summary"]}
+    assert made["stats"] == {
+        "check": False,
+        "schema": 1,
+        "result": "failed",
+        "passed": False,
+        "aborted": None,
+        "instance": "web",
+        "members": ["node-a", "node-b"],
+        "faults": [
+            {"fault": "service_stop", "node": "node-a", "passed": True, "outage_seconds": 0.03, "failures": []},
+            {
+                "fault": "link_down",
+                "node": "node-b",
+                "passed": False,
+                "outage_seconds": 3.1234,
+                "failures": made["document"]["results"][1]["failures"],
+            },
+        ],
+        "skipped": made["document"]["skipped"],
+        "not_run": made["document"]["not_run"],
+        "summary": made["document"]["summary"],
+        "report": made["markdown"],
+    }
+    assert made["stats"]["faults"][1]["failures"] != []
     failed["results"].pop()
-    assert report(failed)["stats"]["result"] == "passed"
+    assert report(failed)["stats"]["passed"] is True
+
+
+def test_stats_keep_to_their_size(failed: Run) -> None:
+    failed["results"][1].update(notes=["n" * 500] * 500)
+    made = report(failed)
+    assert len(made["markdown"]) > 200_000
+    assert made["stats"]["cut"] is True
+    assert len(json.dumps(made["stats"])) <= 100_000
+    assert made["stats"]["faults"][0]["node"] == "node-a"
 
 
 def test_settings_that_are_no_dictionary(run: Run) -> None:

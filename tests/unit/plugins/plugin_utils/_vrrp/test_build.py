@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 import typing as t
 
 import pytest
@@ -634,8 +635,14 @@ class TestInventory:
         assert "observer: keepalived_instances: is missing; give at least one instance" in str(caught.value)
 
 
-def test_a_missing_library_is_said_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requirements, "netaddr", None)
+@pytest.mark.parametrize("name", ["netaddr", "jmespath"])
+def test_a_missing_library_is_said_with_its_cure(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(requirements, name, None)
     for call in (lambda: build_node(pair(), "node-a"), lambda: build_inventory(pair())):
-        with pytest.raises(InputError, match="this controller: lacks the Python library netaddr; install it into the"):
+        with pytest.raises(InputError) as caught:
             call()
+        assert str(caught.value) == (
+            f"this controller: lacks the Python library {name}; install it into the Python that runs Ansible: "
+            f"{sys.executable} -m pip install {name}; for AWX build the execution environment of "
+            "execution-environment.yml, which has it"
+        )
