@@ -108,6 +108,16 @@ def test_the_version_is_that_of_galaxy_yml() -> None:
     assert load(ROOT / "galaxy.yml")["version"] == VERSION
 
 
+@pytest.mark.parametrize("kind", ["roles/*", "plugins/modules/*.py", "plugins/filter/*.py", "inventories/*", "docs/*"])
+def test_the_readme_leads_to_everything_that_is_there(kind: str) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    there = {path for path in ROOT.glob(kind) if not path.name.startswith(("_", "."))}
+    assert there
+    assert {
+        path.name for path in there if f"`{path.stem}`" not in readme and f"{kind[:-1]}{path.name}" not in readme
+    } == set()
+
+
 def test_the_readme_of_keepalived_names_every_option_of_an_instance() -> None:
     readme = (ROOT / "roles/keepalived/README.md").read_text(encoding="utf-8")
     keys = (*INSTANCE_KEYS, *SERVICE_KEYS, *VIP_KEYS, *PROCESS_KEYS, *WITNESS_KEYS, *SMTP_KEYS)
