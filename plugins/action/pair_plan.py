@@ -41,9 +41,10 @@ def pair_plan(inventory: t.Any, node: str, *, others: bool = True) -> dict[str, 
 
 
 def all_plans(inventory: t.Any, hosts: list[str]) -> dict[str, t.Any]:
-    """`{pairs: [...], warnings: [...]}`: all pairs with one of these members. Raises InputError."""
+    """`{pairs: [...], remarks: [...]}`: all pairs with one of these members. Raises InputError."""
     pairs, warnings = build_inventory(inventory, hosts)
-    return {"pairs": [pair.to_dict() for pair in pairs], "warnings": warnings}
+    # What a result has under `warnings` Ansible takes away and prints itself.
+    return {"pairs": [pair.to_dict() for pair in pairs], "remarks": warnings}
 
 
 class ActionModule(ActionBase):

@@ -91,7 +91,7 @@ pairs:
   returned: with hosts
   type: list
   elements: dict
-warnings:
+remarks:
   description: What works, but not as one might think.
   returned: with hosts
   type: list
