@@ -15,4 +15,4 @@ read -r seconds <"${node}/../seconds"
 if [ -f "${node}/${module}.json" ]; then
   exec cat "${node}/${module}.json"
 fi
-echo "{\"failed\": true, \"msg\": \"benchmarks/scale/pairs.py has no answer for the module '${module}'; add it\"}"
+echo "{\"failed\": true, \"msg\": \"benchmarks/scale/simulated_pairs.py has no answer for the module '${module}'; add it\"}"

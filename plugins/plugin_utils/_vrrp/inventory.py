@@ -222,10 +222,10 @@ def _check_vips_between(pairs: Mapping[tuple[str, str], PairInput], reader: Read
 def _check_vrids_between(pairs: Mapping[tuple[str, str], PairInput], reader: Reader) -> list[str]:
     """Pairs that share a VRID in one network: well with unicast, a clash as soon as one of them speaks multicast.
 
-    The clash is refused; for the rest warnings are returned. An instance is told of the first pair that it clashes with.
+    The clash is refused; for the rest warnings are returned. Told is the first pair that an instance shares it with.
     """
     warnings = []
-    # By what must not be shared, who has it first, and who is the first to speak multicast: nobody compares all with all.
+    # Who uses what must not be shared first, and who does so and speaks multicast: nobody compares all with all.
     first_of: dict[tuple[int, int, netaddr.IPNetwork], _User] = {}
     first_loud: dict[tuple[int, int, netaddr.IPNetwork], _User] = {}
     for number, (members, pair) in enumerate(pairs.items()):
@@ -245,7 +245,8 @@ def _check_vrids_between(pairs: Mapping[tuple[str, str], PairInput], reader: Rea
                     f"{given.place}.vrid",
                     f"{given.vrid} is also used by the pair {' + '.join(clash.members)}, their VIPs look like one "
                     f"network, and {' and '.join(loud)} {'speaks' if len(loud) == 1 else 'speak'} multicast",
-                    f"give {' + '.join(members)} a VRID of its own (or the VIPs their prefixes, if the networks differ)",
+                    f"give {' + '.join(members)} a VRID of its own (or the VIPs their prefixes, if the networks "
+                    "differ)",
                 )
             elif alike is not None:
                 warnings.append(
