@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What status.yml and `site.yml --check` cost the controller for 1, 5, 25 and 50 pairs in one inventory.
 
-The nodes are not there: what Ansible would send to one, a local program answers (simulated_pairs.py). So this measures Ansible
-and the collection on the controller, and neither nodes nor SSH. Beside each run a plain play with as many tasks for
-each host: what Ansible takes for nothing but that.
+The nodes are not there: what Ansible would send to one, a local program answers (simulated_pairs.py). So this measures
+Ansible and the collection on the controller, and neither nodes nor SSH. Beside each run a plain play with as many
+tasks for each host: what Ansible takes for nothing but that.
 
 Ends with an error when a run does not end as it must, when a node is asked more often with many pairs than with few, or
 when the processor time of a further pair grows more than in the plain play.
