@@ -161,3 +161,16 @@ def test_a_pair_that_speaks_multicast_is_found_behind_others_that_do_not() -> No
         ("web-002-a", "web-001-a", "web-001-a + web-001-b speaks"),
         ("web-003-a", "web-001-a", "web-001-a + web-001-b speaks"),
     ]
+
+
+def test_a_slice_that_splits_pairs_is_refused_and_names_no_stranger() -> None:
+    # As AWX makes slices: every second host of all, in their order.
+    hosts = {name: variables for name, variables in Counted(3).items() if name.endswith("-b")}
+    with pytest.raises(InputError) as caught:
+        build_inventory(hosts)
+    assert str(caught.value).splitlines() == [
+        f"web-00{number}-b: keepalived_members[0]: 'web-00{number}-a' is not a host of the inventory; give the "
+        "inventory names of the two nodes, such as [node-a, node-b]; a part of an inventory, such as a job slice, needs "
+        "both members of a pair"
+        for number in range(3)
+    ]
