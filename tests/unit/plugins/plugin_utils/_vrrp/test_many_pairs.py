@@ -170,7 +170,7 @@ def test_a_slice_that_splits_pairs_is_refused_and_names_no_stranger() -> None:
         build_inventory(hosts)
     assert str(caught.value).splitlines() == [
         f"web-00{number}-b: keepalived_members[0]: 'web-00{number}-a' is not a host of the inventory; give the "
-        "inventory names of the two nodes, such as [node-a, node-b]; a part of an inventory, such as a job slice, needs "
-        "both members of a pair"
+        "inventory names of the two nodes, such as [node-a, node-b]; a part of an inventory, such as a job slice, "
+        "needs both members of a pair"
         for number in range(3)
     ]
