@@ -259,14 +259,16 @@ def measure(name: str, given: argparse.Namespace) -> tuple[list[Cost], list[Cost
             if more:
                 raise ScaleError(f"{name} with {count} pairs: {more[0]} was sent {sent[more[0]]}, not {usual}")
             ours.append(cost)
+            tell(" ".join(PLAYS[name]), cost)
             cost, _sent = run(where, (str(plain_play(where, cost.tasks, usual.total())),), count, given)
             plain.append(cost)
-        print(
-            f"{name}, {count} pairs: {ours[-1].wall:.1f} s, {ours[-1].cpu:.1f} s of CPU; plain play "
-            f"{plain[-1].wall:.1f} s, {plain[-1].cpu:.1f} s",
-            flush=True,
-        )
+            tell("plain play", cost)
     return ours, plain
+
+
+def tell(name: str, cost: Cost) -> None:
+    """Say what a run took, as soon as it is known."""
+    print(f"{cost.pairs} pairs, {name}: {cost.wall:.1f} s, {cost.cpu:.1f} s of CPU", flush=True)
 
 
 def sizes(text: str) -> list[int]:
