@@ -3,11 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-matrix lint unit sanity artifact build labs scenario drill deadman switchover exclusive benchmark speed soak shell clean lock
+.PHONY: help setup demo test test-all test-matrix lint unit sanity artifact build labs scenario drill deadman switchover exclusive benchmark speed soak scale shell clean lock
 NAME ?= default
 NODE ?= node-a
 RUNS ?= 5
 MINUTES ?= 10
+PAIRS ?= 1,5,25,50
+FORKS ?=
 export KEEP
 # Only as make's own argument: an environment may have an OS of its own.
 ifeq ($(origin OS),command line)
@@ -83,6 +85,9 @@ speed: setup ## a second run of site.yml beside a plain play, 10 minutes; RUNS=3
 
 soak: setup ## four pairs on a busy machine, 15 minutes; MINUTES=10
 	@tools/benchmark.sh soak '$(MINUTES)'
+
+scale: setup ## what status and site.yml --check cost the controller with many pairs, 15 minutes; PAIRS=1,5,25,50 FORKS=4
+	@tools/benchmark.sh scale '$(PAIRS)' '$(FORKS)'
 
 shell: ## a shell on a host of the lab that is up, NODE=node-a, node-b or observer
 	@tools/lab.sh shell '$(NODE)'

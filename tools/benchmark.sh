@@ -5,7 +5,8 @@
 #
 # A benchmark, in labs of its own that are gone afterwards: `benchmark.sh failover RUNS [FAULT]`, `benchmark.sh deploy
 # RUNS`, `benchmark.sh soak MINUTES`, `benchmark.sh drill [FAULTS]`, `benchmark.sh deadman`,
-# `benchmark.sh switchover RUNS`, `benchmark.sh exclusive RUNS [SEED] [ARBITER]`.
+# `benchmark.sh switchover RUNS`, `benchmark.sh exclusive RUNS [SEED] [ARBITER]`; without a lab `benchmark.sh scale PAIRS
+# [FORKS]`.
 set -euo pipefail
 # shellcheck source=tools/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -24,7 +25,13 @@ case "${name}" in
   deadman) arguments=() ;;
   switchover) arguments=(--runs "${2:-20}") ;;
   exclusive) arguments=(--runs "${2:-50}" --seed "${3:-}" --arbiter "${4:-witness}") ;;
-  *) die "unknown benchmark '${name}'; say failover, deploy, soak, drill, deadman, switchover or exclusive" ;;
+  scale)
+    arguments=(--pairs "${2:-1,5,25,50}")
+    [ -z "${3:-}" ] || arguments+=(--forks "$3")
+    # Its nodes are programs on this machine: no engine, no image.
+    exec python benchmarks/scale/scale.py "${arguments[@]}"
+    ;;
+  *) die "unknown benchmark '${name}'; say failover, deploy, soak, drill, deadman, switchover, exclusive or scale" ;;
 esac
 case "${name}" in
   drill | deadman | switchover) program=benchmarks/drill/${name}.py ;;

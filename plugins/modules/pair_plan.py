@@ -23,6 +23,19 @@ options:
         the inventory describes it.
     type: bool
     default: true
+  hosts:
+    description:
+      - Return all pairs with one of these members instead, as the inventory describes them. Asked once for all hosts of
+        a play, by one of them.
+    type: list
+    elements: str
+  others:
+    description:
+      - Whether to refuse also what clashes with or between other pairs of the inventory, such as a VIP that two pairs
+        have. All of them are read for that; it is enough that one host of a play does so.
+      - Without facts only; the complete model never looks at other pairs.
+    type: bool
+    default: true
   own:
     description: The C(keepalived_*) variables of this host as a role sees them; they win over the inventory's.
     type: dict
@@ -49,6 +62,11 @@ EXAMPLES = r"""
 - name: Show what this node is to do
   ansible.builtin.debug:
     var: plan.model
+
+- name: Check all pairs, once
+  duplex.ha_pair.pair_plan:
+    hosts: "{{ ansible_play_hosts_all }}"
+  when: inventory_hostname == ansible_play_hosts_all | first
 """
 
 RETURN = r"""
@@ -68,4 +86,14 @@ pair:
   description: The pair as P(duplex.ha_pair.pair_inventory#filter) describes it.
   returned: without facts
   type: dict
+pairs:
+  description: The pairs as P(duplex.ha_pair.pair_inventory#filter) describes them.
+  returned: with hosts
+  type: list
+  elements: dict
+remarks:
+  description: What works, but not as one might think.
+  returned: with hosts
+  type: list
+  elements: str
 """

@@ -349,11 +349,20 @@ def _read_members(inventory: Inventory, node: str, given: object, reader: Reader
     known = True
     for index, name in enumerate((first, second)):
         if name not in inventory:
-            close = nearest(name, inventory)
-            hint = f"did you mean {close!r}?" if close else cure
+            close = nearest(name, [host for host in inventory if host not in (first, second)])
+            if close is None or not _may_be_partner(inventory[close], node):
+                hint = f"{cure}; a part of an inventory, such as a job slice, needs both members of a pair"
+            else:
+                hint = f"did you mean {close!r}?"
             reader.refuse(f"{place}[{index}]", f"{name!r} is not a host of the inventory", hint)
             known = False
     if node not in (first, second):
         reader.refuse(place, f"{shown(names)} does not name {node!r} itself", cure)
         known = False
     return (first, second) if known else None
+
+
+def _may_be_partner(variables: Mapping[str, t.Any], node: str) -> bool:
+    """Whether a host says nothing of its pair, or that it is the pair of this node."""
+    members = variables.get("keepalived_members")
+    return not isinstance(members, (list, tuple)) or node in members

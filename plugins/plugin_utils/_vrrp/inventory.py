@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import typing as t
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import Reader
@@ -93,15 +93,45 @@ class PairSummary:
         }
 
 
-def build_inventory(inventory: Inventory, hosts: Sequence[str] | None = None) -> tuple[list[PairSummary], list[str]]:
+class _ReadOnce(Mapping[str, Mapping[str, t.Any]]):
+    """An inventory of which the variables of each host are fetched once: Ansible puts them together at every look."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+        self._hosts: dict[str, Mapping[str, t.Any]] = {}
+
+    def __getitem__(self, host: str) -> Mapping[str, t.Any]:
+        if host not in self._hosts:
+            # Of a host that it does not have, hostvars would tell something undefined.
+            if host not in self._inventory:
+                raise KeyError(host)
+            self._hosts[host] = self._inventory[host]
+        return self._hosts[host]
+
+    def __contains__(self, host: object) -> bool:
+        return host in self._inventory
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._inventory)
+
+    def __len__(self) -> int:
+        return len(self._inventory)
+
+
+def build_inventory(
+    inventory: Inventory, hosts: Sequence[str] | None = None, *, others: bool = True
+) -> tuple[list[PairSummary], list[str]]:
     """All pairs that the inventory describes, checked without asking a host; and warnings.
 
     hosts: look only at pairs with one of these members (all hosts when None); clashes are still looked for in all.
+    others: False when somebody else looks for clashes, so that no other pair need be read.
     Raises InputError with all problems that were found.
     """
     reader = reader_with_library()
+    inventory = _ReadOnce(inventory)
     pairs: dict[tuple[str, str], PairInput] = {}
-    described = [host for host in inventory if "keepalived_instances" in inventory[host]]
+    looked_at = inventory if others or hosts is None else _with_partners(inventory, hosts)
+    described = [host for host in looked_at if "keepalived_instances" in inventory[host]]
     wanted = set(hosts) if hosts is not None else set(described)
     for host in wanted - set(described):
         reader.refuse(
@@ -139,6 +169,15 @@ def build_inventory(inventory: Inventory, hosts: Sequence[str] | None = None) ->
         if wanted.intersection(members)
     ]
     return summaries, [*warnings, *_inventory_warnings(inventory, pairs, wanted)]
+
+
+def _with_partners(inventory: Inventory, hosts: Sequence[str]) -> list[str]:
+    """These hosts and whom they name as members, as far as the inventory has them, in its order."""
+    near = set(hosts)
+    for host in hosts:
+        named = inventory[host].get("keepalived_members") if host in inventory else None
+        near.update(str(member) for member in (named if isinstance(named, (list, tuple)) else []))
+    return [host for host in inventory if host in near]
 
 
 def _check_foreign_members(pairs: Mapping[tuple[str, str], PairInput], reader: Reader) -> None:
@@ -183,30 +222,58 @@ def _check_vips_between(pairs: Mapping[tuple[str, str], PairInput], reader: Read
 def _check_vrids_between(pairs: Mapping[tuple[str, str], PairInput], reader: Reader) -> list[str]:
     """Pairs that share a VRID in one network: well with unicast, a clash as soon as one of them speaks multicast.
 
-    The clash is refused; for the rest warnings are returned.
+    The clash is refused; for the rest warnings are returned. Told is the first pair that an instance shares it with.
     """
     warnings = []
-    for (one, pair_one), (two, pair_two) in itertools.combinations(pairs.items(), 2):
-        for first, second in itertools.product(pair_one.instances, pair_two.instances):
-            if (first.vrid, first.family) != (second.vrid, second.family):
-                continue
-            if not _vip_networks(first) & _vip_networks(second):
-                continue
-            loud = [" + ".join(pair) for pair, given in ((one, first), (two, second)) if given.multicast]
-            if loud:
+    # Who uses what must not be shared first, and who does so and speaks multicast: nobody compares all with all.
+    first_of: dict[tuple[int, int, netaddr.IPNetwork], _User] = {}
+    first_loud: dict[tuple[int, int, netaddr.IPNetwork], _User] = {}
+    for number, (members, pair) in enumerate(pairs.items()):
+        used = [
+            (_User(number, members, given), [(given.vrid, given.family, one) for one in _vip_networks(given)])
+            for given in pair.instances
+        ]
+        for user, shared in used:
+            given = user.instance
+            earlier = first_of if given.multicast else first_loud
+            clash = min((earlier[one] for one in shared if one in earlier), default=None, key=_User.order)
+            alike = min((first_of[one] for one in shared if one in first_of), default=None, key=_User.order)
+            if clash is not None:
+                both = ((clash.members, clash.instance), (members, given))
+                loud = [" + ".join(one) for one, instance in both if instance.multicast]
                 reader.refuse(
-                    f"{second.place}.vrid",
-                    f"{second.vrid} is also used by the pair {' + '.join(one)}, their VIPs look like one network, and "
-                    f"{' and '.join(loud)} {'speaks' if len(loud) == 1 else 'speak'} multicast",
-                    f"give {' + '.join(two)} a VRID of its own (or the VIPs their prefixes, if the networks differ)",
+                    f"{given.place}.vrid",
+                    f"{given.vrid} is also used by the pair {' + '.join(clash.members)}, their VIPs look like one "
+                    f"network, and {' and '.join(loud)} {'speaks' if len(loud) == 1 else 'speak'} multicast",
+                    f"give {' + '.join(members)} a VRID of its own (or the VIPs their prefixes, if the networks "
+                    "differ)",
                 )
-            else:
+            elif alike is not None:
                 warnings.append(
-                    f"{second.place}.vrid: {second.vrid} is also used by the pair {' + '.join(one)}, and their VIPs "
-                    f"look like one network; both work, because they speak unicast, but give {' + '.join(two)} a VRID "
-                    "of its own to be safe"
+                    f"{given.place}.vrid: {given.vrid} is also used by the pair {' + '.join(alike.members)}, and their "
+                    f"VIPs look like one network; both work, because they speak unicast, but give "
+                    f"{' + '.join(members)} a VRID of its own to be safe"
                 )
+        # Only now: what two instances of one pair share is that pair's own affair.
+        for user, shared in used:
+            for one in shared:
+                first_of.setdefault(one, user)
+                if user.instance.multicast:
+                    first_loud.setdefault(one, user)
     return warnings
+
+
+@dataclass(frozen=True)
+class _User:
+    """An instance that uses a VRID, and whose it is."""
+
+    pair: int
+    members: tuple[str, str]
+    instance: InstanceInput
+
+    def order(self) -> int:
+        """By it the first one is found."""
+        return self.pair
 
 
 def _inventory_warnings(
