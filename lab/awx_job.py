@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 import typing as t
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -213,6 +213,16 @@ def load_templates(directory: Path = DATA) -> list[Template]:
     return found
 
 
+def output_of(events: Iterable[Mapping[str, t.Any]]) -> str:
+    """What AWX shows of events."""
+    return "\n".join(event["stdout"] for event in events if event.get("stdout"))
+
+
+def plain_text(output: str) -> str:
+    """An output in one line and without colours, so that a sentence is found wherever it was broken."""
+    return re.sub(r"\s+", " ", COLOUR.sub("", output).replace("\\n", " ").replace('\\"', '"'))
+
+
 @dataclass(frozen=True)
 class Failure:
     """A task that failed on a host, or a host that could not be reached."""
@@ -234,12 +244,12 @@ class Result:
     @functools.cached_property
     def output(self) -> str:
         """What AWX shows, with the colours."""
-        return "\n".join(event["stdout"] for event in self.events if event.get("stdout"))
+        return output_of(self.events)
 
     @functools.cached_property
     def text(self) -> str:
-        """What AWX shows in one line without colours, so that a sentence is found wherever it was broken."""
-        return re.sub(r"\s+", " ", COLOUR.sub("", self.output).replace("\\n", " ").replace('\\"', '"'))
+        """What AWX shows in one line, without the colours."""
+        return plain_text(self.output)
 
     def _last(self, name: str) -> dict[str, t.Any]:
         for event in reversed(self.events):
@@ -317,10 +327,13 @@ class RunningJob:
     def wait_for(self, text: str, timeout: float = 120) -> None:
         """Wait until the output has this text; AwxError when the job ends before, or it takes too long."""
         end = time.monotonic() + timeout
-        while text not in " ".join(COLOUR.sub("", event.get("stdout") or "") for event in self.events()):
+        while text not in (said := plain_text(output_of(self.events()))):
             ended = self.process.poll() is not None
             if ended or time.monotonic() > end:
-                said = "".join(f"\n{event['stdout']}" for event in self.events() if event.get("stdout"))
+                # Its last words may have come since.
+                said = plain_text(output_of(self.events()))
+                if text in said:
+                    return
                 why = "the job ended before" if ended else f"not within {timeout:g} s"
                 raise AwxError(f"'{text}' was not said, {why}: {said[-2000:]}")
             time.sleep(0.1)
@@ -350,13 +363,14 @@ class RunningJob:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        for _time in range(3):
-            left = processes_of(self.directory)
+        end = time.monotonic() + 10
+        while left := processes_of(self.directory):
             for number in left:
                 with suppress(ProcessLookupError):
                     os.kill(number, signal.SIGKILL)
-            if not left:
-                return
+            if time.monotonic() > end:
+                raise AwxError(f"processes {left} of job {self.number} do not die")
+            time.sleep(0.05)
 
 
 def processes_of(directory: Path) -> list[int]:
@@ -467,7 +481,7 @@ class Awx:
         data = self.inventory.script_data(slice_number, template.slice_count)
         script = f"#! /usr/bin/env python3\n# -*- coding: utf-8 -*-\nprint({json.dumps(data)!r})\n"
         _write(directory / "inventory" / "hosts", script, 0o700)
-        every = {**variables, **self._own_variables(number, template, slice_number)}
+        every = {**variables, **self._own_variables(number, template)}
         _write(directory / "env" / "extravars", extra_vars_text(every, template.extra_vars))
         _write(directory / "env" / "cmdline", shlex.join(command_line(template)))
         _write(directory / "env" / "envvars", json.dumps(self._environment(directory, number)))
@@ -480,7 +494,7 @@ class Awx:
         _write(directory / "env" / "settings", json.dumps(settings))
 
     @staticmethod
-    def _own_variables(number: int, template: Template, slice_number: int) -> dict[str, t.Any]:
+    def _own_variables(number: int, template: Template) -> dict[str, t.Any]:
         """What AWX adds, in the place of whatever has the same name."""
         own: dict[str, t.Any] = {
             "job_id": number,
@@ -497,8 +511,6 @@ class Awx:
             "inventory_id": 2,
             "inventory_name": "pairs",
         }
-        if template.slice_count > 1:
-            own.update(job_slice_number=slice_number, job_slice_count=template.slice_count)
         return {f"{word}_{name}": value for word in ("awx", "tower") for name, value in own.items()}
 
     def _environment(self, directory: Path, number: int) -> dict[str, str]:
