@@ -33,11 +33,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import jinja2
 import yaml
 from awx_survey import Question, accept, questions
 
 ROOT = Path(__file__).resolve().parents[1]
-DATA = ROOT / "awx" / "data"
 # Not in a clone of the repository, so not in AWX's project.
 NOT_IN_A_CLONE = (
     ".git", ".venv", ".cache", ".ansible", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__", "build",
@@ -204,13 +204,29 @@ class Template:
         )
 
 
-def load_templates(directory: Path = DATA) -> list[Template]:
-    """All job templates of a directory of data; those of ours where none is named."""
+def load_templates(directory: Path = ROOT / "awx") -> list[Template]:
+    """All job templates that a directory describes: its data/*.yml, filled in from its settings.yml."""
+    settings = _load(directory / "settings.yml")
     found = []
-    for path in sorted(directory.glob("*.yml")):
-        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        found += [Template.read(entry) for entry in data.get("controller_templates") or []]
+    for path in sorted((directory / "data").glob("*.yml")):
+        found += [Template.read(_filled(entry, settings)) for entry in _load(path).get("controller_templates") or []]
     return found
+
+
+def _load(path: Path) -> dict[str, t.Any]:
+    found: dict[str, t.Any] = (yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None) or {}
+    return found
+
+
+def _filled(value: t.Any, settings: Mapping[str, t.Any]) -> t.Any:
+    """Data with its settings in place, as the playbook that applies it does."""
+    if isinstance(value, str):
+        return jinja2.Template(value).render(settings)
+    if isinstance(value, list):
+        return [_filled(item, settings) for item in value]
+    if isinstance(value, dict):
+        return {key: _filled(item, settings) for key, item in value.items()}
+    return value
 
 
 def output_of(events: Iterable[Mapping[str, t.Any]]) -> str:

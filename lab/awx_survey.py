@@ -148,7 +148,7 @@ def edges(question: Question) -> list[Edge]:
         found += [(choice, f"choice {choice}") for choice in question.choices]
         found += [("", "an empty choice"), ("no such choice", "an unknown choice")]
     else:
-        found += [([choice], f"only {choice}") for choice in question.choices]
+        found += [([choice], f"only {choice}") for choice in question.choices[:1] + question.choices[-1:]]
         found += [([], "none"), (list(question.choices), "all"), (["no such choice"], "an unknown choice")]
         found += [("", "a text instead of a list")]
     result: list[Edge] = []
@@ -181,19 +181,38 @@ def _numbers(question: Question) -> list[tuple[t.Any, str]]:
     return found
 
 
-def rows(asked: Sequence[Question], most: int = 0) -> list[dict[str, t.Any]]:
+def usual(asked: Sequence[Question]) -> dict[str, t.Any]:
+    """Answers as somebody gives them who changes nothing in the form; what is asked for without a default gets one."""
+    found = {}
+    for question in asked:
+        value = question.default_answer
+        if value is MISSING and question.kind == "multiselect" and isinstance(question.default, str):
+            # The form shows the lines of a default as chosen; the server alone would not take them.
+            value = [choice for choice in question.default.splitlines() if choice.strip()]
+        if value is MISSING and question.required:
+            value = next(edge.value for edge in edges(question) if edge.accepted and edge.value != "")
+        if value is not MISSING:
+            found[question.variable] = value
+    return found
+
+
+def rows(asked: Sequence[Question], done: Sequence[Edge] = ()) -> list[dict[str, t.Any]]:
     """Sets of accepted answers with every accepted edge of every question in one at least: few runs for many edges.
 
-    MISSING is left out of a set. most: how many sets at the most; 0: as many as it takes.
+    MISSING is left out of a set. done: edges that need not be there again; a question that has no other gets its usual
+    answer.
     """
-    accepted = [[edge.value for edge in edges(question) if edge.accepted] for question in asked]
-    count = max((len(values) for values in accepted), default=1)
+    ours = usual(asked)
+    pending = [
+        [edge.value for edge in edges(question) if edge.accepted and edge not in done]
+        or [ours.get(question.variable, MISSING)]
+        for question in asked
+    ]
+    left = any(edge.accepted and edge not in done for question in asked for edge in edges(question))
     found = []
-    for number in range(min(count, most) if most else count):
+    for number in range(max(map(len, pending)) if left else 0):
         answers = {
-            question.variable: values[number % len(values)]
-            for question, values in zip(asked, accepted, strict=True)
-            if values
+            question.variable: values[number % len(values)] for question, values in zip(asked, pending, strict=True)
         }
         found.append({name: value for name, value in answers.items() if value is not MISSING})
     return found

@@ -390,9 +390,10 @@ class TestFiles:
 
 def test_templates_are_read_as_the_module_takes_them(tmp_path: Path) -> None:
     entry = {
-        "name": "Drill",
+        "name": "{{ awx_prefix }}: Drill",
         "playbook": "playbooks/drill.yml",
         "job_type": "check",
+        "forks": "{{ awx_forks | int }}",
         "become_enabled": True,
         "extra_vars": {"vip_verification_timeout": 10},
         "ask_limit_on_launch": True,
@@ -405,11 +406,13 @@ def test_templates_are_read_as_the_module_takes_them(tmp_path: Path) -> None:
         ]},
     }  # fmt: skip
     data = {"controller_templates": [entry, {"name": "Status", "playbook": "playbooks/status.yml"}]}
-    (tmp_path / "controller_templates.yml").write_text(yaml.safe_dump(data), encoding="utf-8")
-    (tmp_path / "controller_labels.yml").write_text("controller_labels: []\n", encoding="utf-8")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/templates.yml").write_text(yaml.safe_dump(data), encoding="utf-8")
+    (tmp_path / "data/labels.yml").write_text("controller_labels: []\n", encoding="utf-8")
+    (tmp_path / "settings.yml").write_text("awx_prefix: HA pair\nawx_forks: 10\n", encoding="utf-8")
     drill, status = load_templates(tmp_path)
-    assert (drill.name, drill.playbook, drill.check, drill.become, drill.timeout) == (
-        "Drill", "playbooks/drill.yml", True, True, 3600,
+    assert (drill.name, drill.playbook, drill.check, drill.become, drill.timeout, drill.forks) == (
+        "HA pair: Drill", "playbooks/drill.yml", True, True, 3600, 10,
     )  # fmt: skip
     assert drill.asks == {"limit", "job_type"}
     assert drill.survey == (Question("drill_confirm", "text", required=True),)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from awx_survey import MISSING, TEMPLATE_TEXT, Question, SurveyError, accept, edges, questions, refusals, rows
+from awx_survey import MISSING, TEMPLATE_TEXT, Question, SurveyError, accept, edges, questions, refusals, rows, usual
 
 REQUIRED = Question("target", "text", required=True, minimum=1, maximum=8)
 OPTIONAL = Question("label", "text", maximum=8)
@@ -132,8 +132,28 @@ def test_every_accepted_edge_is_in_a_row() -> None:
     for row in found:
         accept(asked, row)
     assert len(found) == max(sum(edge.accepted for edge in edges(question)) for question in asked)
-    assert len(rows(asked, most=2)) == 2
 
 
-def test_a_template_without_a_survey_has_one_row() -> None:
-    assert rows(()) == [{}]
+def test_an_edge_that_was_tried_is_not_tried_again() -> None:
+    asked = (NUMBER, CHOICE)
+    assert rows(asked, edges(NUMBER)) == [{"seconds": 0, "confirm": "false"}, {"seconds": 0, "confirm": "true"}]
+    assert rows(asked, edges(NUMBER) + edges(CHOICE)) == []
+    # The same question of another template has the same edges.
+    assert rows((Question("seconds", "integer", minimum=0, maximum=60, default=0),), edges(NUMBER)) == []
+
+
+def test_a_template_without_a_survey_has_no_row() -> None:
+    assert rows(()) == []
+
+
+def test_usual_answers_are_accepted() -> None:
+    asked = (REQUIRED, OPTIONAL, NUMBER, CHOICE, SEVERAL)
+    assert usual(asked) == {"target": "x", "seconds": 0, "confirm": "false"}
+    accept(asked, usual(asked))
+
+
+def test_the_default_of_a_multiple_selection_counts_in_the_form_only() -> None:
+    question = Question("faults", "multiselect", required=True, choices=("all", "vrrp_block"), default="vrrp_block")
+    assert usual([question]) == {"faults": ["vrrp_block"]}
+    with pytest.raises(SurveyError, match="'faults' value missing"):
+        accept([question], {})
