@@ -122,6 +122,10 @@ class Inventory:
             {name: dict(hostvars.get(name, {})) for name in sorted(names)},
         )
 
+    def with_vars(self, **variables: t.Any) -> Inventory:
+        """The same with other variables of the inventory itself."""
+        return replace(self, variables={**self.variables, **variables})
+
     def with_group_vars(self, group: str, **variables: t.Any) -> Inventory:
         """The same with other variables of a group, as its page in AWX has them."""
         changed = {**self.groups[group], "vars": {**self.groups[group]["vars"], **variables}}

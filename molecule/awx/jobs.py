@@ -9,7 +9,6 @@ at every edge; a name after it runs that case alone. The pair of the inventory h
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import time
@@ -21,16 +20,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lab"))
 
-from awx_job import Awx, Inventory, Result, Template, load_templates
+import awx_cases
+from awx_cases import connect, green, red, say, template
+from awx_job import Result, Template, load_templates
 from awx_survey import Edge, edges, rows, usual
 from cases import CaseError, Cases, expect
 from labkit import NODES, Lab, wait_until
 
 LAB = Lab.from_environment()
 SOURCES = ("inventories/nginx_pair", "lab/inventory", "molecule/awx/inventory")
-MOST_ARTIFACTS = 100_000
-"""Bytes that AWX keeps of what a job leaves."""
-
 # As a person reads them: not in the words of Ansible's own machinery.
 INTERNALS = re.compile(
     r"Traceback|is undefined|has no attribute|AnsibleUndefined|Unexpected failure|unhandled|object of type|"
@@ -41,53 +39,9 @@ FIRST, USUAL, LONG = Cases(), Cases(), Cases()
 SETS = {"first": FIRST, "usual": USUAL, "long": LONG}
 
 
-def connect() -> Awx:
-    """AWX with the inventory of the scenario, in which the observer is not."""
-    environment = {name: value for name, value in LAB.environment().items() if name.startswith("HA_PAIR_")}
-    inventory = Inventory.imported(*SOURCES, environment=environment, leave_out="observer")
-    return Awx(inventory, environment=environment)
-
-
-def template(name: str) -> Template:
-    """The job template with that name, whatever prefix it has."""
-    found = [one for one in load_templates() if one.name.endswith(f": {name}")]
-    expect(len(found) == 1, f"{len(found)} templates of awx/ are called '...: {name}'")
-    return found[0]
-
-
-def launch(
-    name: str, answers: Mapping[str, t.Any] | None = None, *, check: bool | None = None, **prompts: t.Any
-) -> Result:
-    """Launch a template with the usual answers and these; one line says what came of it."""
-    one = template(name)
-    done = AWX.launch(one, {**usual(one.survey), **(answers or {})}, check=check, **prompts)
-    say(one.name, done)
-    return done
-
-
-def say(name: str, done: Result) -> None:
-    """One line of a job, and what every job has to keep to."""
-    print(f"    {name}: {done.status}, {done.seconds:.0f} s, {len(done.events)} events", flush=True)
-    expect(not done.control_characters, f"control characters in the output: {done.control_characters[:3]}")
-    expect("Traceback" not in done.text, f"a traceback in the output: {done.text[-3000:]}")
-    expect(len(json.dumps(done.artifacts)) <= MOST_ARTIFACTS, "the artifacts are too big")
-
-
-def green(done: Result, artifact: str = "") -> t.Any:
-    """The artifact of a job that has to be green."""
-    expect(done.status == "successful", f"not green: {done}")
-    if not artifact:
-        return None
-    expect(artifact in done.artifacts, f"no artifact {artifact}, only {sorted(done.artifacts)}")
-    return done.artifacts[artifact]
-
-
-def red(done: Result, *sentences: str) -> None:
-    """Refuse anything but a failed job that names a host, and says these sentences."""
-    expect(done.status == "failed", f"not red: {done}")
-    expect(any(failure.host in (*NODES, "localhost") for failure in done.failures), f"no host is named: {done}")
-    for sentence in sentences:
-        expect(sentence in done.text, f"'{sentence}' is not said: {done}")
+def launch(name: str, answers: Mapping[str, t.Any] | None = None, **prompts: t.Any) -> Result:
+    """Launch a template; see awx_cases."""
+    return awx_cases.launch(AWX, name, answers, **prompts)
 
 
 def owner() -> str:
@@ -345,5 +299,6 @@ if __name__ == "__main__":
     chosen, *names = sys.argv[1:] or [""]
     if chosen not in SETS:
         sys.exit(f"jobs.py {' | '.join(SETS)} [CASE ...]")
-    with connect() as AWX:
+    # The pair of AWX's inventory is alone.
+    with connect(LAB, *SOURCES, leave_out="observer") as AWX:
         sys.exit(SETS[chosen].run((lambda: None) if chosen == "first" else settle, names))
