@@ -1,7 +1,7 @@
 # Copyright: duplex.ha_pair contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The scenarios with jobs of AWX launch every template, and tell an answer that is refused well from one that is not."""
+"""The scenarios with jobs of AWX launch every template, and tell a refusal that helps from one that does not."""
 
 from __future__ import annotations
 
