@@ -135,7 +135,7 @@ def awx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Awx]:
         patch.setenv("HA_PAIR_OURS", "set")
         patch.setenv("ANSIBLE_STRATEGY", "no such strategy")
         given = {"HA_PAIR_GIVEN": "given"}
-        with Awx(Inventory.read(EXPORTED), project=project, environment=given, idle_timeout=20) as found:
+        with Awx(Inventory.read(EXPORTED), project=project, environment=given) as found:
             yield found
 
 
@@ -204,7 +204,7 @@ def test_a_prompt_is_never_answered(awx: Awx, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
     (project / "asks.yml").write_text(yaml.safe_dump(PLAYS["asks.yml"]), encoding="utf-8")
-    with Awx(awx.inventory, project=project, idle_timeout=8) as impatient:
+    with Awx(awx.inventory, project=project, idle_timeout=12) as impatient:
         done = impatient.launch(Template("Ask", "asks.yml"))
     assert done.status == "timeout"
     assert "Go on" in done.text
@@ -214,7 +214,7 @@ def test_a_prompt_is_never_answered(awx: Awx, tmp_path: Path) -> None:
 def test_a_red_job_names_host_task_and_message(awx: Awx) -> None:
     with awx.start(Template("Fail", "fails.yml")) as job:
         with pytest.raises(AwxError, match=r"(?s)'never' was not said, the job ended before.*is wet"):
-            job.wait_for("never", timeout=60)
+            job.wait_for("never", timeout=300)
         done = job.wait()
     assert (done.status, done.rc) == ("failed", 2)
     assert [(failure.host, failure.task, failure.message) for failure in done.failures] == [
@@ -270,11 +270,11 @@ def test_a_survey_is_asked_before_anything_runs(awx: Awx) -> None:
 
 def test_a_cancelled_job_is_killed_with_everything_in_its_pod(awx: Awx) -> None:
     with awx.start(Template("Last", "lasts.yml")) as job:
-        job.wait_for("it lasts", timeout=60)
+        job.wait_for("it lasts", timeout=300)
         left = int((job.directory / "project" / "left").read_text(encoding="utf-8"))
         assert left in processes(job.directory)
         job.cancel()
-        done = job.wait(timeout=60)
+        done = job.wait(timeout=300)
         assert processes(job.directory) == []
     assert (done.status, done.rc) == ("canceled", 254)
     assert done.artifacts == {}
