@@ -327,6 +327,23 @@ def _check_names(node: str, inventory: Inventory, reader: Reader) -> None:
                 reader.refuse(f"{node}: {name}", "unknown variable", f"did you mean {close!r}?")
 
 
+PARTED = (
+    "put both nodes of the pair into the inventory; a sliced job of AWX has only some of its hosts, so give its "
+    "template job_slice_count 1, and a limit where it is for some pairs only"
+)
+"""What to do about a member that is not there, and for which no other host can have been meant."""
+
+
+def _not_in_another_pair(inventory: Inventory, node: str, named: t.Sequence[t.Any]) -> list[str]:
+    """The hosts that may have been meant as the other member of a node's pair."""
+    found = []
+    for host in inventory:
+        theirs = inventory[host].get("keepalived_members")
+        if host not in named and (not isinstance(theirs, t.Sequence) or node in theirs):
+            found.append(host)
+    return found
+
+
 def _read_members(inventory: Inventory, node: str, given: object, reader: Reader) -> tuple[str, str] | None:
     place = f"{node}: keepalived_members"
     cure = "give the inventory names of the two nodes, such as [node-a, node-b]"
@@ -349,20 +366,11 @@ def _read_members(inventory: Inventory, node: str, given: object, reader: Reader
     known = True
     for index, name in enumerate((first, second)):
         if name not in inventory:
-            close = nearest(name, [host for host in inventory if host not in (first, second)])
-            if close is None or not _may_be_partner(inventory[close], node):
-                hint = f"{cure}; a part of an inventory, such as a job slice, needs both members of a pair"
-            else:
-                hint = f"did you mean {close!r}?"
+            close = nearest(name, _not_in_another_pair(inventory, node, names))
+            hint = f"did you mean {close!r}?" if close else PARTED
             reader.refuse(f"{place}[{index}]", f"{name!r} is not a host of the inventory", hint)
             known = False
     if node not in (first, second):
         reader.refuse(place, f"{shown(names)} does not name {node!r} itself", cure)
         known = False
     return (first, second) if known else None
-
-
-def _may_be_partner(variables: Mapping[str, t.Any], node: str) -> bool:
-    """Whether a host says nothing of its pair, or that it is the pair of this node."""
-    members = variables.get("keepalived_members")
-    return not isinstance(members, (list, tuple)) or node in members

@@ -307,6 +307,11 @@ def test_refuses_an_instance(web: dict[str, t.Any], message: str) -> None:
         (["node-a", "node-b", "x"], "keepalived_members: has 3 members (['node-a', 'node-b', 'x']), not 2; give"),
         (["node-a", "node-a"], "node-a: keepalived_members: names 'node-a' twice; give the inventory names"),
         (["node-a", "nodeb"], "keepalived_members[1]: 'nodeb' is not a host of the inventory; did you mean 'node-b'?"),
+        (
+            ["node-a", "peer"],
+            "keepalived_members[1]: 'peer' is not a host of the inventory; put both nodes of the pair into the "
+            "inventory; a sliced job of AWX has only some of its hosts, so give its template job_slice_count 1",
+        ),
         (["node-a", 7], "node-a: keepalived_members[1]: is an integer (7), not a string; give the inventory names"),
         (["node-b", "other"], "node-a: keepalived_members: ['node-b', 'other'] does not name 'node-a' itself; give"),
     ],
@@ -317,6 +322,15 @@ def test_refuses_members(members: object, message: str) -> None:
     for node in ("node-a", "node-b"):
         hosts[node]["keepalived_members"] = members
     assert message in refusal(hosts)
+
+
+def test_a_member_in_another_slice_is_not_taken_for_a_misspelt_one() -> None:
+    # Every second host of node-a, node-b, node-c, node-d, as AWX slices: one of each pair.
+    first, third = copy.deepcopy(pair()["node-a"]), copy.deepcopy(pair()["node-a"])
+    third["keepalived_members"] = ["node-c", "node-d"]
+    text = refusal({"node-a": first, "node-c": third})
+    assert "node-a: keepalived_members[1]: 'node-b' is not a host of the inventory; put both nodes" in text
+    assert "did you mean" not in text
 
 
 @pytest.mark.parametrize(
