@@ -116,6 +116,10 @@ class FakeAwx:
             self._anything(other)[1].get("name", "") for other in self.linked.get((one["id"], association), [])
         )
 
+    def found(self) -> dict[str, list[dict[str, t.Any]]]:
+        """All objects by place, as the API shows them."""
+        return {place: [self._shown(place, one) for one in found.values()] for place, found in self.objects.items()}
+
     # What the API does
 
     def answer(self, method: str, path: str, query: dict[str, str], body: dict[str, t.Any]) -> tuple[int, object]:
@@ -256,6 +260,9 @@ class FakeAwx:
         ):
             raise RefusedError(403, {"detail": "Credential types that are in use cannot be deleted."})
         del self.objects[place][number]
+        approval = one.get("unified_job_template") if place == "workflow_job_template_nodes" else None
+        if approval in self.objects["workflow_approval_templates"]:
+            del self.objects["workflow_approval_templates"][approval]
         for key in [key for key in self.linked if key[0] == number]:
             del self.linked[key]
         for linked in self.linked.values():

@@ -12,7 +12,7 @@ import json
 import sys
 import typing as t
 from collections.abc import Mapping
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack, redirect_stdout, suppress
 from pathlib import Path
 from unittest import mock
 
@@ -107,7 +107,9 @@ def rendered(where: Path, **changes: t.Any) -> tuple[dict[str, t.Any], dict[str,
     where.mkdir(exist_ok=True)
     (where / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
     task = {"ansible.builtin.include_vars": {"dir": str(AWX / "data"), "name": "found"}}
-    write = {"ansible.builtin.copy": {"content": "{{ found | to_json }}", "dest": str(where / "data.json"), "mode": "0600"}}
+    write = {
+        "ansible.builtin.copy": {"content": "{{ found | to_json }}", "dest": str(where / "data.json"), "mode": "0600"}
+    }
     play = {
         "hosts": "localhost",
         "gather_facts": False,
@@ -137,7 +139,9 @@ def plan(
     )
 
 
-def run_module(name: str, arguments: Mapping[str, t.Any], url: str, token: str, check: bool = False) -> dict[str, t.Any]:
+def run_module(
+    name: str, arguments: Mapping[str, t.Any], url: str, token: str, check: bool = False
+) -> dict[str, t.Any]:
     """The result of a module of awx.awx, which runs in this process."""
     module = importlib.import_module(f"ansible_collections.awx.awx.plugins.modules.{name}")
     given = {
@@ -158,8 +162,8 @@ def run_module(name: str, arguments: Mapping[str, t.Any], url: str, token: str, 
             # Kept from one run to the next otherwise: in production each is a process.
             patches.enter_context(mock.patch.object(module, "response", []))
         patches.enter_context(redirect_stdout(output))
-        try:
+        with suppress(SystemExit):
             module.main()
-        except SystemExit:
-            pass
-    return t.cast("dict[str, t.Any]", json.loads(t.cast("io.BytesIO", output.buffer).getvalue().decode().splitlines()[-1]))
+    return t.cast(
+        "dict[str, t.Any]", json.loads(t.cast("io.BytesIO", output.buffer).getvalue().decode().splitlines()[-1])
+    )
