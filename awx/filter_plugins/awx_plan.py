@@ -417,6 +417,28 @@ def same_notification(made: Mapping[str, t.Any], there: Mapping[str, t.Any]) -> 
     return wanted == (shown, there.get("notification_type"), there.get("description"))
 
 
+def without_settled_approvals(made: Entry, there: Mapping[str, t.Any], found: Objects) -> Entry:
+    """The workflow without the approvals that AWX has as they are: the module calls each of them a change."""
+    nodes = {
+        node["identifier"]: node
+        for node in found.get("workflow_nodes", [])
+        if node["workflow_job_template"] == there["id"]
+    }
+    approvals = {approval["id"]: approval for approval in found.get("approvals", [])}
+    settled = []
+    for node in made["workflow_nodes"]:
+        wanted = node["unified_job_template"]
+        other = nodes.get(node["identifier"])
+        approval = approvals.get(other["unified_job_template"]) if other else None
+        if wanted["type"] != "workflow_approval" or other is None or approval is None:
+            continue
+        after = [link["identifier"] for link in node.get("related", {}).get("success_nodes", [])]
+        linked = sorted(other["success_nodes"]) == sorted(nodes[name]["id"] for name in after if name in nodes)
+        if linked and all(approval[key] == wanted[key] for key in ("name", "description", "timeout")):
+            settled.append(node["identifier"])
+    return {**made, "workflow_nodes": [node for node in made["workflow_nodes"] if node["identifier"] not in settled]}
+
+
 def describe(kind: str, entry: Mapping[str, t.Any]) -> str:
     """What is worth knowing of it before it is there."""
     survey = entry.get("survey_spec", {}).get("spec", [])
@@ -483,6 +505,8 @@ def prepare(
             plan.lines.append(_line(word, kind, entry["name"], describe(kind, made)))
             if kind == "controller_notifications" and there and not again and same_notification(made, there):
                 continue
+            if kind == "controller_workflows" and there and found:
+                made = without_settled_approvals(made, there, found)
             if around.check and not _can_be_tried(made, data, found or {}):
                 continue
             plan.send[kind].append(made)

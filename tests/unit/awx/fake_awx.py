@@ -195,18 +195,24 @@ class FakeAwx:
         return field in [*own, "password", "ssh_key_data", "ssh_key_unlock", "become_password", "vault_password"]
 
     def _shown(self, place: str, one: dict[str, t.Any]) -> dict[str, t.Any]:
-        summary = {}
+        summary: dict[str, dict[str, t.Any]] = {}
         for field, places in FOREIGN.items():
             for name in places:
                 if (other := self.objects[name].get(one.get(field) or 0)) is not None:
                     summary[field] = {"id": other["id"], "name": other["name"]}
+                    if field == "unified_job_template":
+                        summary[field]["unified_job_type"] = other["type"].removesuffix("_template")
+        links = {}
+        if place == "workflow_job_template_nodes":
+            for name in ("success_nodes", "failure_nodes", "always_nodes"):
+                links[name] = self.linked.get((one["id"], name), [])
         if place == "inventory_sources":
             inventory = self.objects["inventories"][one["inventory"]]
             summary["organization"] = {"name": self.objects["organizations"][inventory["organization"]]["name"]}
         related = {name: f"{one['url']}{name}/" for name in ("survey_spec", "update")}
         if one.get("unified_job_template"):
             related["unified_job_template"] = self._anything(one["unified_job_template"])[1]["url"]
-        return {**one, "summary_fields": summary, "related": related}
+        return {**one, **links, "summary_fields": summary, "related": related}
 
     def _anything(self, number: int) -> tuple[str, dict[str, t.Any]]:
         ((place, one),) = ((place, found[number]) for place, found in self.objects.items() if number in found)
@@ -284,8 +290,11 @@ def _fits(one: dict[str, t.Any], key: str, value: str) -> bool:
     field, _, way = key.partition("__")
     if field == "or":
         return True
+    named = str(one["summary_fields"].get(field, {}).get("name"))
     if way == "name":
-        return one["summary_fields"].get(field, {}).get("name") == value
+        return named == value
+    if way == "name__startswith":
+        return named.startswith(value)
     if way == "startswith":
         return str(one.get(field, "")).startswith(value)
     if way:
