@@ -66,7 +66,11 @@ LOOKED_UP: Mapping[str, tuple[str, ...]] = {
 }
 """What a module needs beside the name to find an object, where that is not the organisation alone."""
 
-AWX_OWN = re.compile(r"^awx_(job|user|project|inventory|parent_job|schedule|workflow|execution|webhook)_")
+AWX_OWN = re.compile(
+    r"^awx_(execution_node|inventory_(id|name)|job_(id|launch_type|template_id|template_name)|parent_job_\w+"
+    r"|project_(revision|scm_branch)|schedule_(id|name)|user_\w+|webhook_(event_guid|event_ref|payload|status_api)\w*"
+    r"|workflow_job_\w+)$"
+)
 """Variables that AWX gives to its own jobs, of which this playbook may be one."""
 
 EXAMPLE_IMAGE = "registry.example.com/"
@@ -120,7 +124,8 @@ def truth(value: object) -> bool | None:
 
 
 def _integer(plan: Plan, place: str, value: object, low: int, high: int) -> None:
-    if isinstance(value, bool) or not re.fullmatch(r"-?[0-9]+", str(value).strip()) or not low <= int(value) <= high:  # type: ignore[call-overload]
+    word = str(value).strip()
+    if isinstance(value, bool) or not re.fullmatch(r"-?[0-9]+", word) or not low <= int(word) <= high:
         plan.refuse(place, f"{value!r} is no number from {low} to {high}", f"give {low} to {high}")
 
 
@@ -593,7 +598,9 @@ def check_controller(plan: Plan, settings: Mapping[str, t.Any], around: Environm
     example = "export it, such as CONTROLLER_HOST=https://awx.example.com"
     if not around.host and not (around.check and settings["awx_state"] == "present"):
         plan.refuse("CONTROLLER_HOST", "is not in the environment", example)
-    if around.host and not re.match(r"^https?://[^\s/@]+", around.host):
+    if "@" in around.host:
+        plan.refuse("CONTROLLER_HOST", "has an account in it", f"take it out: {example}")
+    elif around.host and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", around.host):
         plan.refuse("CONTROLLER_HOST", f"{around.host!r} is no URL", example)
     if around.host and not (around.token or (around.user and around.password)):
         plan.refuse(

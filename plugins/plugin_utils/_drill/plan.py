@@ -19,7 +19,6 @@ from .results import ANY, CONFLICT, EXPECTATIONS, RETURNS, STAYS
 OVERHEAD = 16.0
 """Seconds that a fault takes beside waiting, on a small machine: audits, starting and stopping the probe."""
 
-ALL = "all"
 CUSTOM = "custom"
 ROLES = ("owner", "standby")
 
@@ -86,7 +85,7 @@ def build(
     pair = {**pair, "instance": chosen}
     settings = pair["settings"][chosen]
     facilities = {**facilities, "services": settings["services"], "mounts": settings["mounts"]}
-    if given is None or given == "" or given == [] or given == ALL:
+    if given is None or given == "" or given == [] or given == "all":
         wanted: list[t.Any] = [fault.name for fault in FAULTS]
         named = False
     else:
@@ -94,11 +93,6 @@ def build(
         cure = "give a list such as [service_stop, {fault: link_down, target: standby}], or leave it out for all"
         wanted = [word for word in reader.sequence(place, words, cure) or [] if word != ""]
         named = True
-        if ALL in wanted:
-            # A survey gives its one answer as a list.
-            if len(wanted) > 1:
-                reader.refuse(place, f"has {ALL!r} beside other faults", f"give {ALL!r} alone, or leave it out")
-            wanted, named = [fault.name for fault in FAULTS], False
     facilities = {**facilities, "rto_seconds": _rto("drill_rto_seconds", facilities.get("rto_seconds"), reader)}
     entries: list[Entry] = []
     skipped: list[dict[str, str]] = []

@@ -74,6 +74,7 @@ NAME_CURE = "give a name of 1 to 60 characters that is no number, without ++"
     [
         ({"awx_state": "gone"}, "awx_state: 'gone' is neither present nor absent; give one of them"),
         ({"awx_recipients": []}, "awx_recipients: is unknown; did you mean awx_email_recipients?"),
+        ({"awx_inventory_pth": "x"}, "awx_inventory_pth: is unknown; did you mean awx_inventory_path?"),
         ({"awx_zzzz": 1}, "awx_zzzz: is unknown; awx/settings.yml has those that there are"),
         ({"awx_organization": ""}, f"awx_organization: '' is no name; {NAME_CURE}"),
         ({"awx_organization": "a++b"}, f"awx_organization: 'a++b' is no name; {NAME_CURE}"),
@@ -194,6 +195,14 @@ TOKEN = (
         ("present", {"check": True, "host": "https://awx.example.com"}, [TOKEN]),
         ("present", {"check": True, "host": "https://awx.example.com", "user": True}, [TOKEN]),
         ("present", {"check": True, "host": "https://awx.example.com", "user": True, "password": True}, []),
+        (
+            "present",
+            {"check": True, "host": "https://me:secret@awx.example.com", "token": True},
+            [
+                "CONTROLLER_HOST: has an account in it; take it out: export it, such as "
+                "CONTROLLER_HOST=https://awx.example.com"
+            ],
+        ),
         (
             "present",
             {"check": True, "host": "awx.example.com", "token": True},

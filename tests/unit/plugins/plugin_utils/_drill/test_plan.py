@@ -55,18 +55,13 @@ def refusal(*words: t.Any, **facilities: t.Any) -> str:
     return str(refused.value)
 
 
-@pytest.mark.parametrize("nothing", [None, "", [], "all", ["all"], ["all", ""]])
+@pytest.mark.parametrize("nothing", [None, "", [], "all"])
 def test_all_faults_in_their_order_without_a_list(nothing: object) -> None:
     found = plan(nothing)
     assert [entry["fault"] for entry in found["entries"]] == [fault.name for fault in FAULTS]
     assert [entry["number"] for entry in found["entries"]] == list(range(1, len(FAULTS) + 1))
     assert found["skipped"] == []
     assert found["estimate"] > 60
-
-
-def test_all_faults_beside_others_are_refused() -> None:
-    message = refusal(["all", "switchover"])
-    assert message == "drill_faults: has 'all' beside other faults; give 'all' alone, or leave it out"
 
 
 @pytest.mark.parametrize(
