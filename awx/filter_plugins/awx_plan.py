@@ -21,7 +21,7 @@ Objects = dict[str, list[Entry]]
 MARKER = "[duplex.ha_pair]"
 """At the end of a description: this object was made here, and may be changed and removed."""
 
-TITLES: Mapping[str, str] = {
+TITLES: dict[str, str] = {
     "controller_organizations": "organisation",
     "controller_labels": "label",
     "controller_notifications": "notification",
