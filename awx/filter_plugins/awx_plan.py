@@ -623,6 +623,14 @@ def check_controller(plan: Plan, settings: Mapping[str, t.Any], around: Environm
         )
 
 
+def is_installed(package: str) -> bool:
+    """Whether Python finds it; where what it is in is missing as well, it is an exception that says so."""
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def plain(value: t.Any) -> t.Any:
     """Dictionaries and lists as Python has them: Ansible's own template what is in them when it is looked at."""
     if isinstance(value, Mapping):
@@ -648,7 +656,7 @@ def awx_plan(
     plan = Plan()
     around = Environment(
         check=bool(truth(environment["check"])),
-        collection=importlib.util.find_spec("ansible_collections.awx.awx") is not None,
+        collection=is_installed("ansible_collections.awx.awx"),
         host=str(environment["host"]),
         token=bool(truth(environment["token"])),
         user=bool(truth(environment["user"])),
