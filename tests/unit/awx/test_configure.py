@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from plays import run_playbook
-from setup_of_awx import AWX, FULL, MODULES, ROOT, defaults, plan, planner, rendered
+from setup_of_awx import AWX, FULL, MODULES, ROOT, defaults, plan, rendered
 
 
 @pytest.fixture(scope="module")
@@ -222,14 +222,12 @@ TOKEN = (
     ],
 )
 def test_a_controller_is_needed_for_what_changes_it(
-    data: t.Any, monkeypatch: pytest.MonkeyPatch, state: str, around: dict[str, t.Any], messages: list[str]
+    data: t.Any, state: str, around: dict[str, t.Any], messages: list[str]
 ) -> None:
-    monkeypatch.setattr(planner, "is_installed", lambda _package: True)
     assert plan(defaults() | FULL | {"awx_state": state}, data, **around)["problems"] == messages
 
 
-def test_the_image_of_the_example_is_not_applied(data: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planner, "is_installed", lambda _package: True)
+def test_the_image_of_the_example_is_not_applied(data: t.Any) -> None:
     settings = defaults() | FULL | {"awx_image": defaults()["awx_image"]}
     assert plan(settings, data)["problems"] == []
     assert plan(settings, data, found={})["problems"] == [
