@@ -75,6 +75,10 @@ AWX_OWN = re.compile(
 
 EXAMPLE_IMAGE = "registry.example.com/"
 PLAYBOOKS = "playbooks"
+OPEN_INPUTS = ("username", "host", "verify_ssl", "become_method")
+"""Inputs of credentials that are no secret."""
+HIDDEN = "$encrypted$"
+"""What AWX shows in place of a secret; written back it leaves the secret as it is."""
 INVENTORY = "inventory"
 
 _URL = re.compile(r"^(https?://[^\s@/]+/\S+|ssh://([^\s:@/]+@)?[^\s@/]+/\S+|[^\s:@/]+@[^\s:@/]+:\S+)$")
@@ -224,6 +228,10 @@ def _check_drill(plan: Plan, settings: Mapping[str, t.Any], data: Objects) -> No
         plan.refuse("awx_drill_faults", "is empty", "name faults, or [all] for all that the pair can do")
     elif "all" in faults and len(faults) > 1:
         plan.refuse("awx_drill_faults", "has all beside others", "give [all], or the others")
+    elif "node_reboot" in faults:
+        plan.refuse(
+            "awx_drill_faults", "has node_reboot, which no schedule may do", "take it out, and launch Drill for it by hand"
+        )
 
 
 def _check_notifications(plan: Plan, settings: Mapping[str, t.Any]) -> None:
@@ -369,8 +377,7 @@ def secret_variable(name: str, argument: str) -> str:
 
 def secret_inputs(entry: Mapping[str, t.Any]) -> list[str]:
     """The inputs of a credential that come from the environment."""
-    open_ones = ("username", "host", "verify_ssl", "become_method")
-    return [name for name in entry["inputs"] if name not in open_ones]
+    return [name for name in entry["inputs"] if name not in OPEN_INPUTS]
 
 
 # What is there already
@@ -407,6 +414,11 @@ def match(kind: str, entry: Mapping[str, t.Any], found: Objects) -> Entry | None
 
 def _organization(there: Mapping[str, t.Any]) -> str | None:
     return t.cast("str | None", there.get("summary_fields", {}).get("organization", {}).get("name"))
+
+
+def elsewhere(entry: Mapping[str, t.Any], there: Mapping[str, t.Any]) -> bool:
+    """Whether an object whose name is unique in all of AWX is of another organisation, and so of another set-up."""
+    return _organization(there) not in (None, entry["organization"])
 
 
 def is_ours(kind: str, there: Mapping[str, t.Any]) -> bool:
@@ -504,12 +516,24 @@ def prepare(
                     "give another awx_prefix, or remove or rename it in AWX",
                 )
                 continue
+            if kind == "controller_execution_environments" and there is not None and elsewhere(entry, there):
+                plan.refuse(
+                    f"{title} {entry['name']}",
+                    f"is of the organisation {_organization(there)} already, and AWX has its name once",
+                    f"give another awx_prefix, or remove that one: -e 'awx_organization={_organization(there)}' "
+                    "-e awx_state=absent",
+                )
+                continue
             if kind == "controller_credentials":
                 _credential(plan, made, there, settings, around, again)
             word = "create" if there is None else "keep"
             plan.lines.append(_line(word, kind, entry["name"], describe(kind, made)))
-            if kind == "controller_notifications" and there and not again and same_notification(made, there):
-                continue
+            if kind == "controller_notifications" and there and not again:
+                if same_notification(made, there):
+                    continue
+                configuration = made["notification_configuration"]
+                if not configuration["password"]:
+                    configuration["password"] = there["notification_configuration"].get("password") or ""
             if kind == "controller_workflows" and there and found:
                 made = without_settled_approvals(made, there, found)
             if around.check and not _can_be_tried(made, data, found or {}):
@@ -525,7 +549,7 @@ def _credential(
     around: Environment,
     again: bool,
 ) -> None:
-    """Secrets are written when the credential is made, and when it is said; else it is left as it is."""
+    """Secrets are written when the credential is made, and when it is said; else only what is no secret."""
     name = short(made["name"], settings)
     secrets = secret_inputs(made)
     inputs = {key: value for key, value in made["inputs"].items() if value not in ("", None)}
@@ -534,7 +558,8 @@ def _credential(
             inputs[key] = inputs[key].rstrip("\n") + "\n"
     made["update_secrets"] = again
     if there is not None and not again:
-        del made["inputs"]
+        kept = {key: value for key, value in there.get("inputs", {}).items() if key not in OPEN_INPUTS}
+        made["inputs"] = {**kept, **{key: value for key, value in inputs.items() if key in OPEN_INPUTS}}
         return
     made["inputs"] = inputs
     if not around.check and not any(key in inputs for key in secrets):
@@ -557,12 +582,22 @@ def _can_be_tried(made: Mapping[str, t.Any], data: Objects, found: Objects) -> b
     return True
 
 
+def credentials_of(there: Mapping[str, t.Any], found: Objects, gone: Iterable[int]) -> list[str]:
+    """The credentials of this type that stay: AWX removes no type that is in use."""
+    return [
+        f"credential {other['name']}"
+        for other in found.get("controller_credentials", [])
+        if other["credential_type"] == there["id"] and other["id"] not in gone
+    ]
+
+
 def remove(plan: Plan, data: Objects, found: Objects, contents: Mapping[str, Sequence[Entry]]) -> None:
     """What is to be sent so that nothing is left of what was made here.
 
     contents: all that the organisation holds, by what it is.
     """
     going: set[tuple[str, str]] = set()
+    gone: set[int] = set()
     for kind, title in reversed(TITLES.items()):
         plan.send[kind] = []
         for entry in reversed(data[kind]):
@@ -580,10 +615,16 @@ def remove(plan: Plan, data: Objects, found: Objects, contents: Mapping[str, Seq
                 plan.lines.append(_line("leave", kind, name, " (AWX removes it with the last job that bears it)"))
             elif not is_ours(kind, there):
                 plan.lines.append(_line("leave", kind, name, " (was not made here)"))
+            elif kind == "controller_execution_environments" and elsewhere(entry, there):
+                plan.lines.append(_line("leave", kind, name, f" (is of the organisation {_organization(there)})"))
+            elif kind == "controller_credential_types" and (users := credentials_of(there, found, gone)):
+                plan.lines.append(_line("leave", kind, name, f" (of it is {', '.join(users)})"))
             elif kind == "controller_organizations" and held:
                 plan.lines.append(_line("leave", kind, name, f" (holds {', '.join(held)})"))
             else:
                 going.add((title, name))
+                if kind == "controller_credentials":
+                    gone.add(there["id"])
                 plan.lines.append(_line("remove", kind, name))
                 keys = LOOKED_UP.get(kind, ("organization",))
                 plan.send[kind].append(

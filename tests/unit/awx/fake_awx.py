@@ -222,7 +222,14 @@ class FakeAwx:
         page = int(query.pop("page", 1))
         size = int(query.pop("page_size", PAGE))
         shown = [self._shown(self._anything(one["id"])[0], one) for one in found]
-        kept = [one for one in shown if all(_fits(one, key, value) for key, value in query.items())]
+        one_of = {key.removeprefix("or__"): value for key, value in query.items() if key.startswith("or__")}
+        all_of = {key: value for key, value in query.items() if not key.startswith("or__")}
+        kept = [
+            one
+            for one in shown
+            if all(_fits(one, key, value) for key, value in all_of.items())
+            and (not one_of or any(_fits(one, key, value) for key, value in one_of.items()))
+        ]
         more = "&".join(f"{key}={value}" for key, value in {**query, "page": page + 1}.items())
         return {
             "count": len(kept),
@@ -288,8 +295,6 @@ class FakeAwx:
 def _fits(one: dict[str, t.Any], key: str, value: str) -> bool:
     """Whether an object passes a filter of a query."""
     field, _, way = key.partition("__")
-    if field == "or":
-        return True
     named = str(one["summary_fields"].get(field, {}).get("name"))
     if way == "name":
         return named == value

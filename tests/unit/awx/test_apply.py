@@ -48,7 +48,12 @@ class SetUp:
         contents = {title: there[PLACES[kind]] for kind, title in planner.TITLES.items() if kind in HELD} | {
             "team": there["teams"]
         }
-        return plan(self.settings, self.data, found, contents, check=check)
+        ours = self.settings["awx_organization"]
+        held = {
+            title: [one for one in others if one["summary_fields"].get("organization", {}).get("name") == ours]
+            for title, others in contents.items()
+        }
+        return plan(self.settings, self.data, found, held, check=check)
 
     def run(self, check: bool = False) -> tuple[list[str], dict[str, t.Any]]:
         """The names of what changed, and the plan."""
@@ -192,6 +197,34 @@ def test_secrets_are_written_anew_when_it_is_said(made: SetUp) -> None:
     assert made.awx.secrets[redis["id"]] == {"password": "another"}
 
 
+def test_what_is_no_secret_of_a_credential_is_put_right_and_its_secrets_are_kept(made: SetUp) -> None:
+    secrets = copy.deepcopy(made.awx.secrets)
+    for entry in made.data["controller_credentials"]:
+        entry["inputs"] = {key: "" if SECRETS_OF.search(key) else value for key, value in entry["inputs"].items()}
+        if entry["name"] == "HA pair: machine":
+            entry["inputs"]["username"] = "deploy"
+    assert made.run()[0] == ["HA pair: machine"]
+    assert made.awx.named("credentials", "HA pair: machine")["inputs"] == {
+        "username": "deploy",
+        "ssh_key_data": fake_awx.HIDDEN,
+        "become_method": "sudo",
+    }
+    assert made.awx.secrets == secrets
+    assert made.run()[0] == []
+
+
+def test_a_notification_that_changes_keeps_its_password_where_none_is_given(made: SetUp) -> None:
+    secrets = copy.deepcopy(made.awx.secrets)
+    for entry in made.data["controller_notifications"]:
+        entry["notification_configuration"]["password"] = ""
+        if entry["notification_type"] == "webhook":
+            entry["notification_configuration"]["url"] = "https://chat.example.com/hooks/other"
+    assert made.run()[0] == ["HA pair: webhook"]
+    hook = made.awx.named("notification_templates", "HA pair: webhook")["notification_configuration"]
+    assert (hook["url"], hook["password"]) == ("https://chat.example.com/hooks/other", fake_awx.HIDDEN)
+    assert made.awx.secrets == secrets
+
+
 def test_what_was_changed_by_hand_is_put_right(made: SetUp) -> None:
     awx = made.awx
     awx.named("job_templates", "HA pair: Drill")["allow_simultaneous"] = True
@@ -277,6 +310,52 @@ def test_nothing_of_somebody_elses_is_removed(made: SetUp) -> None:
     assert sorted(awx.names("projects")) == ["HA pair: playbooks", "HA pair: theirs"]
     assert awx.names("teams") == ["on duty"]
     assert awx.names("job_templates") == ["HA pair: Status"]
+
+
+def moved(made: SetUp) -> SetUp:
+    """The same settings, but for the organisation."""
+    for entries in made.data.values():
+        for entry in entries:
+            if "organization" in entry:
+                entry["organization"] = "Others"
+    made.data["controller_organizations"][0]["name"] = "Others"
+    made.settings["awx_organization"] = "Others"
+    return made
+
+
+def test_a_second_set_up_takes_nothing_from_the_first_one(made: SetUp) -> None:
+    assert moved(made).planned()["problems"] == [
+        "execution environment HA pair: execution environment: is of the organisation HA pairs already, and AWX has "
+        "its name once; give another awx_prefix, or remove that one: -e 'awx_organization=HA pairs' "
+        "-e awx_state=absent"
+    ]
+
+
+def test_a_removal_elsewhere_leaves_what_another_organisation_uses(made: SetUp) -> None:
+    before = copy.deepcopy(made.awx.objects)
+    moved(made).settings["awx_state"] = "absent"
+    changed, planned = made.run()
+    assert changed == []
+    assert made.awx.objects == before
+    for line in (
+        "leave     execution environment HA pair: execution environment (is of the organisation HA pairs)",
+        "leave     credential type       HA pair: Redis (of it is credential HA pair: redis)",
+    ):
+        assert line in planned["lines"]
+
+
+def test_a_credential_type_that_somebody_uses_is_left_and_all_else_removed(made: SetUp) -> None:
+    awx = made.awx
+    other = awx.make("organizations", {"name": "Others"})
+    redis = awx.named("credential_types", "HA pair: Redis")
+    theirs = {"name": "redis of the west", "credential_type": redis["id"], "organization": other["id"]}
+    awx.make("credentials", {**theirs, "inputs": {}})
+    made.settings["awx_state"] = "absent"
+    changed, planned = made.run()
+    assert "leave     credential type       HA pair: Redis (of it is credential redis of the west)" in planned["lines"]
+    assert {"HA pair: VRRP", "HA pairs"} <= set(changed)
+    assert awx.names("credentials") == ["redis of the west"]
+    assert redis["id"] in awx.objects["credential_types"]
 
 
 def test_an_organisation_that_was_there_is_used_and_neither_changed_nor_removed(bare: SetUp) -> None:
