@@ -77,8 +77,10 @@ EXAMPLE_IMAGE = "registry.example.com/"
 PLAYBOOKS = "playbooks"
 OPEN_INPUTS = ("username", "host", "verify_ssl", "become_method")
 """Inputs of credentials that are no secret."""
-HIDDEN = "$encrypted$"
-"""What AWX shows in place of a secret; written back it leaves the secret as it is."""
+HELPERS = ("ssh_key_unlock", "become_password")
+"""Secrets that let nobody in by themselves."""
+UNSYNCED = ("failed", "error", "canceled", "missing", "never updated")
+"""What a project is in without its playbooks, or with old ones."""
 INVENTORY = "inventory"
 
 _URL = re.compile(r"^(https?://[^\s@/]+/\S+|ssh://([^\s:@/]+@)?[^\s@/]+/\S+|[^\s:@/]+@[^\s:@/]+:\S+)$")
@@ -230,7 +232,9 @@ def _check_drill(plan: Plan, settings: Mapping[str, t.Any], data: Objects) -> No
         plan.refuse("awx_drill_faults", "has all beside others", "give [all], or the others")
     elif "node_reboot" in faults:
         plan.refuse(
-            "awx_drill_faults", "has node_reboot, which no schedule may do", "take it out, and launch Drill for it by hand"
+            "awx_drill_faults",
+            "has node_reboot, which no schedule may do",
+            "take it out, and launch Drill for it by hand",
         )
 
 
@@ -534,6 +538,9 @@ def prepare(
                 configuration = made["notification_configuration"]
                 if not configuration["password"]:
                     configuration["password"] = there["notification_configuration"].get("password") or ""
+            if kind == "controller_projects" and there and there.get("status") in UNSYNCED:
+                # The module waits for the synchronisation that a change starts, and here nothing has to be changed.
+                made["update_project"] = True
             if kind == "controller_workflows" and there and found:
                 made = without_settled_approvals(made, there, found)
             if around.check and not _can_be_tried(made, data, found or {}):
@@ -558,12 +565,13 @@ def _credential(
             inputs[key] = inputs[key].rstrip("\n") + "\n"
     made["update_secrets"] = again
     if there is not None and not again:
+        # AWX shows $encrypted$ in place of a secret; written back it leaves the secret as it is.
         kept = {key: value for key, value in there.get("inputs", {}).items() if key not in OPEN_INPUTS}
         made["inputs"] = {**kept, **{key: value for key, value in inputs.items() if key in OPEN_INPUTS}}
         return
     made["inputs"] = inputs
-    if not around.check and not any(key in inputs for key in secrets):
-        variables = " or ".join(secret_variable(name, key) for key in secrets if key != "ssh_key_unlock")
+    if not around.check and not any(key in inputs for key in secrets if key not in HELPERS):
+        variables = " or ".join(secret_variable(name, key) for key in secrets if key not in HELPERS)
         plan.refuse(
             f"credential {made['name']}",
             "there is no secret for it in the environment",
@@ -716,9 +724,32 @@ def awx_plan(
     return wrap_var({"problems": plan.problems, "lines": plan.lines, "order": order, "send": plan.send})
 
 
+def awx_refusals(results: Sequence[Mapping[str, t.Any]], title: str) -> list[str]:
+    """The filter: what AWX did not take, without its words, which quote the beginning of a key."""
+    said = []
+    for result in plain(results):
+        # A module that did its work has no message.
+        if "msg" not in result:
+            continue
+        entry = result["__awx_object"]
+        fields = re.findall(r"['\"]([a-z_]+)['\"]: \[", str(result["msg"]))
+        cure = "look at awx_email_* and awx_webhook_* (awx/settings.yml)"
+        if title == "credential":
+            name = entry["name"].rpartition(": ")[2]
+            secrets = [key for key in entry.get("inputs", {}) if key not in OPEN_INPUTS]
+            variables = [secret_variable(name, key) for key in secrets if key in fields or not fields]
+            cure = f"look at {' and '.join(variables) or 'the settings of it'} (docs/awx.md)"
+        which = f" ({', '.join(fields)})" if fields else ""
+        said.append(
+            f"{title} {entry['name']}: AWX did not take it{which}; what it said is hidden, because it may quote the "
+            f"secret; {cure}"
+        )
+    return said
+
+
 class FilterModule:
     """Ansible's way in."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Filters by name."""
-        return {"awx_plan": awx_plan}
+        return {"awx_plan": awx_plan, "awx_refusals": awx_refusals}

@@ -225,6 +225,16 @@ def test_a_notification_that_changes_keeps_its_password_where_none_is_given(made
     assert made.awx.secrets == secrets
 
 
+def test_a_project_that_is_not_synchronised_is_tried_again(made: SetUp) -> None:
+    project = made.awx.named("projects", "HA pair: playbooks")
+    project["status"] = "failed"
+    made.run(check=True)
+    assert made.awx.writes() == []
+    made.run()
+    assert made.awx.writes() == [("POST", f"/api/v2/projects/{project['id']}/update/")]
+    assert project["status"] == "successful"
+
+
 def test_what_was_changed_by_hand_is_put_right(made: SetUp) -> None:
     awx = made.awx
     awx.named("job_templates", "HA pair: Drill")["allow_simultaneous"] = True
@@ -384,10 +394,11 @@ def test_a_credential_without_a_secret_is_refused_before_anything_is_changed(bar
     for entry in bare.data["controller_credentials"]:
         if entry["name"] in ("HA pair: machine", "HA pair: vault"):
             entry["inputs"] = {key: "" if SECRETS_OF.search(key) else value for key, value in entry["inputs"].items()}
+    # Lets nobody in by itself.
+    bare.data["controller_credentials"][0]["inputs"]["become_password"] = "root"
     assert bare.planned()["problems"] == [
         "credential HA pair: machine: there is no secret for it in the environment; export "
-        "HA_PAIR_AWX_MACHINE_PASSWORD or HA_PAIR_AWX_MACHINE_SSH_KEY_DATA or HA_PAIR_AWX_MACHINE_BECOME_PASSWORD, or "
-        "take machine out of awx_credentials",
+        "HA_PAIR_AWX_MACHINE_PASSWORD or HA_PAIR_AWX_MACHINE_SSH_KEY_DATA, or take machine out of awx_credentials",
         "credential HA pair: vault: there is no secret for it in the environment; export HA_PAIR_AWX_VAULT_PASSWORD, "
         "or take vault out of awx_credentials",
     ]
@@ -426,6 +437,35 @@ def test_the_playbook_makes_and_removes_it(tmp_path: Path) -> None:
         assert awx.names("organizations") == []
         assert awx.names("job_templates") == []
         assert {method for method, _path in awx.writes()} == {"DELETE"}
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "told"),
+    [
+        (
+            "HA pair: machine",
+            {"inputs": {"ssh_key_data": ["Invalid certificate or key: a-key-that"]}},
+            "credential HA pair: machine: AWX did not take it (ssh_key_data); what it said is hidden, because it may "
+            "quote the secret; look at HA_PAIR_AWX_MACHINE_SSH_KEY_DATA (docs/awx.md)",
+        ),
+        (
+            "HA pair: webhook",
+            {"notification_configuration": ["wrong: a-key-that"]},
+            "notification HA pair: webhook: AWX did not take it (notification_configuration); what it said is hidden",
+        ),
+    ],
+)
+def test_what_awx_does_not_take_is_told_without_its_secret(tmp_path: Path, name: str, answer: t.Any, told: str) -> None:
+    key = "a-key-that-nobody-is-to-see"
+    mine = {"awx_image": FULL["awx_image"], "awx_webhook_url": FULL["awx_webhook_url"]}
+    (tmp_path / "my.yml").write_text(json.dumps(mine))
+    with fake_awx.running(PLAYBOOKS) as (awx, url):
+        awx.refusals[name] = answer
+        done = configure(tmp_path, url, "-e", "@my.yml", HA_PAIR_AWX_MACHINE_SSH_KEY_DATA=key)
+    assert done.returncode == 2
+    assert told in " ".join(done.stdout.split())
+    assert "a-key-that" not in done.stdout + done.stderr
+    assert awx.names("job_templates") == []
 
 
 def test_a_wrong_token_is_told_and_nothing_is_changed(tmp_path: Path) -> None:
