@@ -501,6 +501,11 @@ def prepare(
 ) -> None:
     """What is to be sent so that AWX has it all. found: what it has; None without a controller."""
     out = left_out(data, settings)
+    groups = [there["name"] for there in (found or {}).get("instance_groups", [])]
+    for name in settings["awx_instance_groups"] if found is not None else ():
+        if name not in groups:
+            known = f"known are {', '.join(groups)}" if groups else "AWX has none"
+            plan.refuse("awx_instance_groups", f"{name!r} is not in AWX", f"make it there, or name another; {known}")
     again = bool(truth(settings["awx_update_secrets"]))
     for kind, title in TITLES.items():
         plan.send[kind] = []

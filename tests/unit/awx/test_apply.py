@@ -439,6 +439,21 @@ def test_the_playbook_makes_and_removes_it(tmp_path: Path) -> None:
         assert {method for method, _path in awx.writes()} == {"DELETE"}
 
 
+def test_an_instance_group_that_is_not_there_is_told_and_nothing_is_changed(tmp_path: Path) -> None:
+    mine = {"awx_image": FULL["awx_image"], "awx_instance_groups": ["default", "edg"]}
+    (tmp_path / "my.yml").write_text(json.dumps(mine))
+    with fake_awx.running(PLAYBOOKS) as (awx, url):
+        for name in ("default", "edge"):
+            awx.make("instance_groups", {"name": name})
+        done = configure(tmp_path, url, "-e", "@my.yml", HA_PAIR_AWX_MACHINE_SSH_KEY_DATA="key")
+        assert awx.writes() == []
+    assert done.returncode == 2
+    assert (
+        "awx_instance_groups: 'edg' is not in AWX; make it there, or name another; known are default, edge"
+    ) in " ".join(done.stdout.split())
+    assert "'default' is not" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("name", "answer", "told"),
     [
