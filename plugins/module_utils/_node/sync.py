@@ -49,6 +49,8 @@ CONTROL = os.path.join(STATE_DIRECTORY, "sync-ssh-")
 CHECKSUM_TIMEOUT = 3600
 # For how long both nodes may be owner when one takes over from the other as planned (s).
 GRACE = 1.0
+# For how long a peer is asked again that does not know whether it is owner, as one whose agent was started again (s).
+SETTLING = 5.0
 # For how long a start waits until this node knows that it is owner, and until nobody writes here any more (s).
 BEGIN = 5.0
 # How long the last round may take: somebody waits for its end (s).
@@ -301,7 +303,12 @@ class Round(object):
         }
 
     def _ask(self):
-        return read_answer(self._call([PROGRAM, ASK, self._name]), self._settings["peer"])
+        until = boottime() + SETTLING
+        while True:
+            answer = read_answer(self._call([PROGRAM, ASK, self._name]), self._settings["peer"])
+            if answer["ownership"] != sync_marker.UNKNOWN or boottime() >= until:
+                return answer
+            time.sleep(TICK)
 
     def _give(self, verb, marker):
         self._call([PROGRAM, verb, self._name, self._token], sync_marker.render(marker))

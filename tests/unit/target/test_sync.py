@@ -774,6 +774,28 @@ class RoundTest(unittest.TestCase):
         self.assertEqual((entry["mode"], entry["conflict"]["only_there"]), ("conflict", ["unsent"]))
         self.assertEqual(self.files(A), {"x": "1", "unsent": "1"})
 
+    def test_a_peer_whose_agent_is_started_again_is_asked_again(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.sync(A)
+        self.states(b="UNKNOWN")
+        self.write(A, x="1")
+        known = threading.Timer(0.3, self.states, kwargs={"b": "BACKUP"})
+        known.start()
+        self.addCleanup(known.join)
+        self.assertEqual(self.sync(A)["result"], "complete")
+        self.assertFalse(self.marker(A)["unsent"])
+
+    def test_a_peer_that_stays_unknown_has_not_got_what_was_written(self):
+        self.addCleanup(setattr, sync, "SETTLING", sync.SETTLING)
+        sync.SETTLING = 0.05
+        self.states(a="MASTER", b="BACKUP")
+        self.sync(A)
+        self.states(b="UNKNOWN")
+        entry = self.sync(A)
+        self.assertEqual(entry["result"], "refused")
+        self.assertIn("the peer does not know whether it is owner", entry["problem"])
+        self.assertTrue(self.marker(A)["unsent"])
+
     def test_nobody_waits_for_a_round_that_failed_and_one_that_got_through_since_says_more(self):
         self.states(a="MASTER", b="BACKUP")
         self.write(A, x="1")
