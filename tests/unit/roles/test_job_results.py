@@ -197,6 +197,12 @@ def test_a_deployment_that_fails_here_and_is_not_proved_there(stage: Stage) -> N
     ]
 
 
+def test_what_is_not_proved_fails_also_where_the_summary_is_skipped(stage: Stage) -> None:
+    code, said, _left = stage.play("site", "-e", "unproved=node-2a", "--skip-tags", "always")
+    assert code != 0
+    assert "node-2a: Refuse what is not proved: keepalived says no; mend it and run this again" in said
+
+
 def test_a_pair_whose_views_do_not_agree(stage: Stage) -> None:
     stage.say(1, "failed", problems=("192.0.2.10: two owners",))
     code, said, left = stage.play("site", "--limit", "node-1a,node-1b")
