@@ -8,7 +8,6 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._patterns import first_pattern
 from ansible_collections.duplex.ha_pair.plugins.plugin_utils._problems import InputError
 
