@@ -28,7 +28,7 @@ check 'ruff check' ruff check --quiet
 check 'ruff format' ruff format --check --quiet
 # By its full name, as Ansible imports it: the tree under plugins/ would be found twice.
 check 'mypy (plugins)' mypy "${typed[@]}"
-check 'mypy (lab, tools, benchmarks, scenarios)' mypy lab tools $(find benchmarks molecule -name '*.py' 2>/dev/null)
+check 'mypy (lab, tools, awx, benchmarks, scenarios)' mypy lab tools awx $(find benchmarks molecule -name '*.py' 2>/dev/null)
 check antsibull-changelog antsibull-changelog lint
 check ansible-lint ansible-lint --strict --nocolor -q
 

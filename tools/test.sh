@@ -79,13 +79,14 @@ set -m # a group of its own, so that it can be ended whole
 (
   step artifact tools/artifact.sh test
   step sanity tools/sanity.sh
+  step 'unit, plays' tools/unit.sh plays
 ) >"${beside}" 2>&1 &
 lane=$!
 set +m
 first=0
 (
   step lint tools/lint.sh
-  step unit tools/unit.sh
+  step unit tools/unit.sh rest
   step images images
 ) || first=$?
 second=0

@@ -4,7 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Unit tests: everything on the controller's Python, what runs on nodes also on the oldest and newest Pythons of nodes.
-# `unit.sh controller` leaves out what does not depend on ansible-core, for the lanes of `make test-matrix`.
+# `unit.sh controller` leaves out what does not depend on ansible-core, for the lanes of `make test-matrix`. `unit.sh
+# plays` runs those that start Ansible, and `unit.sh rest` all others: halves that last about as long.
 set -euo pipefail
 # shellcheck source=tools/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -13,12 +14,21 @@ source "$(dirname "$0")/interpreters.sh"
 project_environment
 cd "${root}"
 
+plays=(tests/unit/awx tests/unit/awx_jobs tests/unit/roles tests/unit/test_playbooks.py)
+
 say "controller side, $(python -V 2>&1), $(ansible --version | head -n 1)"
 if [ "${1:-}" = controller ]; then
   python -m pytest --quiet --ignore tests/unit/target --ignore tests/unit/tools
   exit
 fi
-python -m pytest --quiet
+case "${1:-}" in
+  plays)
+    python -m pytest --quiet "${plays[@]}"
+    exit
+    ;;
+  rest) python -m pytest --quiet "${plays[@]/#/--ignore=}" ;;
+  *) python -m pytest --quiet ;;
+esac
 
 for version in 2.7 3.6 3.13; do
   if interpreter=$(find_interpreter "${version}"); then

@@ -75,6 +75,12 @@ AWX_OWN = re.compile(
 
 EXAMPLE_IMAGE = "registry.example.com/"
 PLAYBOOKS = "playbooks"
+OPEN_INPUTS = ("username", "host", "verify_ssl", "become_method")
+"""Inputs of credentials that are no secret."""
+HELPERS = ("ssh_key_unlock", "become_password")
+"""Secrets that let nobody in by themselves."""
+UNSYNCED = ("failed", "error", "canceled", "missing", "never updated")
+"""What a project is in without its playbooks, or with old ones."""
 INVENTORY = "inventory"
 
 _URL = re.compile(r"^(https?://[^\s@/]+/\S+|ssh://([^\s:@/]+@)?[^\s@/]+/\S+|[^\s:@/]+@[^\s:@/]+:\S+)$")
@@ -224,6 +230,12 @@ def _check_drill(plan: Plan, settings: Mapping[str, t.Any], data: Objects) -> No
         plan.refuse("awx_drill_faults", "is empty", "name faults, or [all] for all that the pair can do")
     elif "all" in faults and len(faults) > 1:
         plan.refuse("awx_drill_faults", "has all beside others", "give [all], or the others")
+    elif "node_reboot" in faults:
+        plan.refuse(
+            "awx_drill_faults",
+            "has node_reboot, which no schedule may do",
+            "take it out, and launch Drill for it by hand",
+        )
 
 
 def _check_notifications(plan: Plan, settings: Mapping[str, t.Any]) -> None:
@@ -369,8 +381,7 @@ def secret_variable(name: str, argument: str) -> str:
 
 def secret_inputs(entry: Mapping[str, t.Any]) -> list[str]:
     """The inputs of a credential that come from the environment."""
-    open_ones = ("username", "host", "verify_ssl", "become_method")
-    return [name for name in entry["inputs"] if name not in open_ones]
+    return [name for name in entry["inputs"] if name not in OPEN_INPUTS]
 
 
 # What is there already
@@ -407,6 +418,11 @@ def match(kind: str, entry: Mapping[str, t.Any], found: Objects) -> Entry | None
 
 def _organization(there: Mapping[str, t.Any]) -> str | None:
     return t.cast("str | None", there.get("summary_fields", {}).get("organization", {}).get("name"))
+
+
+def elsewhere(entry: Mapping[str, t.Any], there: Mapping[str, t.Any]) -> bool:
+    """Whether an object whose name is unique in all of AWX is of another organisation, and so of another set-up."""
+    return _organization(there) not in (None, entry["organization"])
 
 
 def is_ours(kind: str, there: Mapping[str, t.Any]) -> bool:
@@ -485,6 +501,11 @@ def prepare(
 ) -> None:
     """What is to be sent so that AWX has it all. found: what it has; None without a controller."""
     out = left_out(data, settings)
+    groups = [there["name"] for there in (found or {}).get("instance_groups", [])]
+    for name in settings["awx_instance_groups"] if found is not None else ():
+        if name not in groups:
+            known = f"known are {', '.join(groups)}" if groups else "AWX has none"
+            plan.refuse("awx_instance_groups", f"{name!r} is not in AWX", f"make it there, or name another; {known}")
     again = bool(truth(settings["awx_update_secrets"]))
     for kind, title in TITLES.items():
         plan.send[kind] = []
@@ -504,12 +525,27 @@ def prepare(
                     "give another awx_prefix, or remove or rename it in AWX",
                 )
                 continue
+            if kind == "controller_execution_environments" and there is not None and elsewhere(entry, there):
+                plan.refuse(
+                    f"{title} {entry['name']}",
+                    f"is of the organisation {_organization(there)} already, and AWX has its name once",
+                    f"give another awx_prefix, or remove that one: -e 'awx_organization={_organization(there)}' "
+                    "-e awx_state=absent",
+                )
+                continue
             if kind == "controller_credentials":
                 _credential(plan, made, there, settings, around, again)
             word = "create" if there is None else "keep"
             plan.lines.append(_line(word, kind, entry["name"], describe(kind, made)))
-            if kind == "controller_notifications" and there and not again and same_notification(made, there):
-                continue
+            if kind == "controller_notifications" and there and not again:
+                if same_notification(made, there):
+                    continue
+                configuration = made["notification_configuration"]
+                if not configuration["password"]:
+                    configuration["password"] = there["notification_configuration"].get("password") or ""
+            if kind == "controller_projects" and there and there.get("status") in UNSYNCED:
+                # The module waits for the synchronisation that a change starts, and here nothing has to be changed.
+                made["update_project"] = True
             if kind == "controller_workflows" and there and found:
                 made = without_settled_approvals(made, there, found)
             if around.check and not _can_be_tried(made, data, found or {}):
@@ -525,7 +561,7 @@ def _credential(
     around: Environment,
     again: bool,
 ) -> None:
-    """Secrets are written when the credential is made, and when it is said; else it is left as it is."""
+    """Secrets are written when the credential is made, and when it is said; else only what is no secret."""
     name = short(made["name"], settings)
     secrets = secret_inputs(made)
     inputs = {key: value for key, value in made["inputs"].items() if value not in ("", None)}
@@ -534,11 +570,13 @@ def _credential(
             inputs[key] = inputs[key].rstrip("\n") + "\n"
     made["update_secrets"] = again
     if there is not None and not again:
-        del made["inputs"]
+        # AWX shows $encrypted$ in place of a secret; written back it leaves the secret as it is.
+        kept = {key: value for key, value in there.get("inputs", {}).items() if key not in OPEN_INPUTS}
+        made["inputs"] = {**kept, **{key: value for key, value in inputs.items() if key in OPEN_INPUTS}}
         return
     made["inputs"] = inputs
-    if not around.check and not any(key in inputs for key in secrets):
-        variables = " or ".join(secret_variable(name, key) for key in secrets if key != "ssh_key_unlock")
+    if not around.check and not any(key in inputs for key in secrets if key not in HELPERS):
+        variables = " or ".join(secret_variable(name, key) for key in secrets if key not in HELPERS)
         plan.refuse(
             f"credential {made['name']}",
             "there is no secret for it in the environment",
@@ -557,12 +595,22 @@ def _can_be_tried(made: Mapping[str, t.Any], data: Objects, found: Objects) -> b
     return True
 
 
+def credentials_of(there: Mapping[str, t.Any], found: Objects, gone: Iterable[int]) -> list[str]:
+    """The credentials of this type that stay: AWX removes no type that is in use."""
+    return [
+        f"credential {other['name']}"
+        for other in found.get("controller_credentials", [])
+        if other["credential_type"] == there["id"] and other["id"] not in gone
+    ]
+
+
 def remove(plan: Plan, data: Objects, found: Objects, contents: Mapping[str, Sequence[Entry]]) -> None:
     """What is to be sent so that nothing is left of what was made here.
 
     contents: all that the organisation holds, by what it is.
     """
     going: set[tuple[str, str]] = set()
+    gone: set[int] = set()
     for kind, title in reversed(TITLES.items()):
         plan.send[kind] = []
         for entry in reversed(data[kind]):
@@ -580,10 +628,16 @@ def remove(plan: Plan, data: Objects, found: Objects, contents: Mapping[str, Seq
                 plan.lines.append(_line("leave", kind, name, " (AWX removes it with the last job that bears it)"))
             elif not is_ours(kind, there):
                 plan.lines.append(_line("leave", kind, name, " (was not made here)"))
+            elif kind == "controller_execution_environments" and elsewhere(entry, there):
+                plan.lines.append(_line("leave", kind, name, f" (is of the organisation {_organization(there)})"))
+            elif kind == "controller_credential_types" and (users := credentials_of(there, found, gone)):
+                plan.lines.append(_line("leave", kind, name, f" (of it is {', '.join(users)})"))
             elif kind == "controller_organizations" and held:
                 plan.lines.append(_line("leave", kind, name, f" (holds {', '.join(held)})"))
             else:
                 going.add((title, name))
+                if kind == "controller_credentials":
+                    gone.add(there["id"])
                 plan.lines.append(_line("remove", kind, name))
                 keys = LOOKED_UP.get(kind, ("organization",))
                 plan.send[kind].append(
@@ -675,9 +729,32 @@ def awx_plan(
     return wrap_var({"problems": plan.problems, "lines": plan.lines, "order": order, "send": plan.send})
 
 
+def awx_refusals(results: Sequence[Mapping[str, t.Any]], title: str) -> list[str]:
+    """The filter: what AWX did not take, without its words, which quote the beginning of a key."""
+    said = []
+    for result in plain(results):
+        # A module that did its work has no message.
+        if "msg" not in result:
+            continue
+        entry = result["__awx_object"]
+        fields = re.findall(r"['\"]([a-z_]+)['\"]: \[", str(result["msg"]))
+        cure = "look at awx_email_* and awx_webhook_* (awx/settings.yml)"
+        if title == "credential":
+            name = entry["name"].rpartition(": ")[2]
+            secrets = [key for key in entry.get("inputs", {}) if key not in OPEN_INPUTS]
+            variables = [secret_variable(name, key) for key in secrets if key in fields or not fields]
+            cure = f"look at {' and '.join(variables) or 'the settings of it'} (docs/awx.md)"
+        which = f" ({', '.join(fields)})" if fields else ""
+        said.append(
+            f"{title} {entry['name']}: AWX did not take it{which}; what it said is hidden, because it may quote the "
+            f"secret; {cure}"
+        )
+    return said
+
+
 class FilterModule:
     """Ansible's way in."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Filters by name."""
-        return {"awx_plan": awx_plan}
+        return {"awx_plan": awx_plan, "awx_refusals": awx_refusals}

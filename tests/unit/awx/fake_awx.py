@@ -64,7 +64,7 @@ ASSOCIATIONS = (
 HIDDEN = "$encrypted$"
 # Fields that AWX answers with although nobody gave them.
 DEFAULTS: dict[str, dict[str, t.Any]] = {
-    "projects": {"scm_revision": "0123456789abcdef"},
+    "projects": {"scm_revision": "0123456789abcdef", "status": "successful"},
     "inventories": {"kind": "", "host_filter": None, "variables": ""},
     "job_templates": {"extra_vars": "", "limit": "", "survey_enabled": False},
     "workflow_job_template_nodes": {"extra_data": {}, "unified_job_template": None},
@@ -81,7 +81,10 @@ class RefusedError(Exception):
 
 
 class FakeAwx:
-    """The objects. `calls` counts requests by method; `playbooks` are those that a project finds."""
+    """The objects.
+
+    calls: requests, in their order. playbooks: those that a project finds. refusals: answers to new objects, by name.
+    """
 
     def __init__(self, playbooks: list[str]) -> None:
         self.playbooks = playbooks
@@ -90,6 +93,7 @@ class FakeAwx:
         self.surveys: dict[int, dict[str, t.Any]] = {}
         self.linked: dict[tuple[int, str], list[int]] = {}
         self.calls: list[tuple[str, str]] = []
+        self.refusals: dict[str, object] = {}
         self.number = 0
         for name in ("Machine", "Vault", "Source Control", "Container Registry"):
             self.make("credential_types", {"name": name, "managed": True})
@@ -129,6 +133,8 @@ class FakeAwx:
         place, rest = parts[0], parts[1:]
         if place == "unified_job_templates" and not rest:
             return 200, self._page(path, query, [one for name in UNIFIED for one in self.objects[name].values()])
+        if place == "project_updates":
+            return 200, {"status": "successful", "finished": "2026-01-06", "failed": False, "scm_revision": ""}
         if place not in TYPES:
             raise RefusedError(404, {"detail": "Not found."})
         if not rest:
@@ -149,6 +155,8 @@ class FakeAwx:
 
     def make(self, place: str, body: dict[str, t.Any]) -> dict[str, t.Any]:
         """A new object."""
+        if body.get("name") in self.refusals:
+            raise RefusedError(400, self.refusals[body["name"]])
         for field in ("name", "identifier"):
             for other in self.objects[place].values():
                 scope = (
@@ -222,7 +230,14 @@ class FakeAwx:
         page = int(query.pop("page", 1))
         size = int(query.pop("page_size", PAGE))
         shown = [self._shown(self._anything(one["id"])[0], one) for one in found]
-        kept = [one for one in shown if all(_fits(one, key, value) for key, value in query.items())]
+        one_of = {key.removeprefix("or__"): value for key, value in query.items() if key.startswith("or__")}
+        all_of = {key: value for key, value in query.items() if not key.startswith("or__")}
+        kept = [
+            one
+            for one in shown
+            if all(_fits(one, key, value) for key, value in all_of.items())
+            and (not one_of or any(_fits(one, key, value) for key, value in one_of.items()))
+        ]
         more = "&".join(f"{key}={value}" for key, value in {**query, "page": page + 1}.items())
         return {
             "count": len(kept),
@@ -244,6 +259,9 @@ class FakeAwx:
             if method == "POST":
                 self.surveys[one["id"]] = body
             return 200, self.surveys.get(one["id"], {})
+        if what == "update" and method == "POST":
+            one["status"] = "successful"
+            return 202, {"id": 1, "url": "/api/v2/project_updates/1/", "status": "pending"}
         if what == "create_approval_template":
             made = self.make(
                 "workflow_approval_templates", {key: body[key] for key in ("name", "description", "timeout")}
@@ -288,8 +306,6 @@ class FakeAwx:
 def _fits(one: dict[str, t.Any], key: str, value: str) -> bool:
     """Whether an object passes a filter of a query."""
     field, _, way = key.partition("__")
-    if field == "or":
-        return True
     named = str(one["summary_fields"].get(field, {}).get("name"))
     if way == "name":
         return named == value

@@ -48,7 +48,12 @@ class SetUp:
         contents = {title: there[PLACES[kind]] for kind, title in planner.TITLES.items() if kind in HELD} | {
             "team": there["teams"]
         }
-        return plan(self.settings, self.data, found, contents, check=check)
+        ours = self.settings["awx_organization"]
+        held = {
+            title: [one for one in others if one["summary_fields"].get("organization", {}).get("name") == ours]
+            for title, others in contents.items()
+        }
+        return plan(self.settings, self.data, found, held, check=check)
 
     def run(self, check: bool = False) -> tuple[list[str], dict[str, t.Any]]:
         """The names of what changed, and the plan."""
@@ -192,6 +197,44 @@ def test_secrets_are_written_anew_when_it_is_said(made: SetUp) -> None:
     assert made.awx.secrets[redis["id"]] == {"password": "another"}
 
 
+def test_what_is_no_secret_of_a_credential_is_put_right_and_its_secrets_are_kept(made: SetUp) -> None:
+    secrets = copy.deepcopy(made.awx.secrets)
+    for entry in made.data["controller_credentials"]:
+        entry["inputs"] = {key: "" if SECRETS_OF.search(key) else value for key, value in entry["inputs"].items()}
+        if entry["name"] == "HA pair: machine":
+            entry["inputs"]["username"] = "deploy"
+    assert made.run()[0] == ["HA pair: machine"]
+    assert made.awx.named("credentials", "HA pair: machine")["inputs"] == {
+        "username": "deploy",
+        "ssh_key_data": fake_awx.HIDDEN,
+        "become_method": "sudo",
+    }
+    assert made.awx.secrets == secrets
+    assert made.run()[0] == []
+
+
+def test_a_notification_that_changes_keeps_its_password_where_none_is_given(made: SetUp) -> None:
+    secrets = copy.deepcopy(made.awx.secrets)
+    for entry in made.data["controller_notifications"]:
+        entry["notification_configuration"]["password"] = ""
+        if entry["notification_type"] == "webhook":
+            entry["notification_configuration"]["url"] = "https://chat.example.com/hooks/other"
+    assert made.run()[0] == ["HA pair: webhook"]
+    hook = made.awx.named("notification_templates", "HA pair: webhook")["notification_configuration"]
+    assert (hook["url"], hook["password"]) == ("https://chat.example.com/hooks/other", fake_awx.HIDDEN)
+    assert made.awx.secrets == secrets
+
+
+def test_a_project_that_is_not_synchronised_is_tried_again(made: SetUp) -> None:
+    project = made.awx.named("projects", "HA pair: playbooks")
+    project["status"] = "failed"
+    made.run(check=True)
+    assert made.awx.writes() == []
+    made.run()
+    assert made.awx.writes() == [("POST", f"/api/v2/projects/{project['id']}/update/")]
+    assert project["status"] == "successful"
+
+
 def test_what_was_changed_by_hand_is_put_right(made: SetUp) -> None:
     awx = made.awx
     awx.named("job_templates", "HA pair: Drill")["allow_simultaneous"] = True
@@ -279,6 +322,52 @@ def test_nothing_of_somebody_elses_is_removed(made: SetUp) -> None:
     assert awx.names("job_templates") == ["HA pair: Status"]
 
 
+def moved(made: SetUp) -> SetUp:
+    """The same settings, but for the organisation."""
+    for entries in made.data.values():
+        for entry in entries:
+            if "organization" in entry:
+                entry["organization"] = "Others"
+    made.data["controller_organizations"][0]["name"] = "Others"
+    made.settings["awx_organization"] = "Others"
+    return made
+
+
+def test_a_second_set_up_takes_nothing_from_the_first_one(made: SetUp) -> None:
+    assert moved(made).planned()["problems"] == [
+        "execution environment HA pair: execution environment: is of the organisation HA pairs already, and AWX has "
+        "its name once; give another awx_prefix, or remove that one: -e 'awx_organization=HA pairs' "
+        "-e awx_state=absent"
+    ]
+
+
+def test_a_removal_elsewhere_leaves_what_another_organisation_uses(made: SetUp) -> None:
+    before = copy.deepcopy(made.awx.objects)
+    moved(made).settings["awx_state"] = "absent"
+    changed, planned = made.run()
+    assert changed == []
+    assert made.awx.objects == before
+    for line in (
+        "leave     execution environment HA pair: execution environment (is of the organisation HA pairs)",
+        "leave     credential type       HA pair: Redis (of it is credential HA pair: redis)",
+    ):
+        assert line in planned["lines"]
+
+
+def test_a_credential_type_that_somebody_uses_is_left_and_all_else_removed(made: SetUp) -> None:
+    awx = made.awx
+    other = awx.make("organizations", {"name": "Others"})
+    redis = awx.named("credential_types", "HA pair: Redis")
+    theirs = {"name": "redis of the west", "credential_type": redis["id"], "organization": other["id"]}
+    awx.make("credentials", {**theirs, "inputs": {}})
+    made.settings["awx_state"] = "absent"
+    changed, planned = made.run()
+    assert "leave     credential type       HA pair: Redis (of it is credential redis of the west)" in planned["lines"]
+    assert {"HA pair: VRRP", "HA pairs"} <= set(changed)
+    assert awx.names("credentials") == ["redis of the west"]
+    assert redis["id"] in awx.objects["credential_types"]
+
+
 def test_an_organisation_that_was_there_is_used_and_neither_changed_nor_removed(bare: SetUp) -> None:
     organization = bare.awx.make("organizations", {"name": "HA pairs", "description": "of the whole house"})
     changed, planned = bare.run()
@@ -305,10 +394,11 @@ def test_a_credential_without_a_secret_is_refused_before_anything_is_changed(bar
     for entry in bare.data["controller_credentials"]:
         if entry["name"] in ("HA pair: machine", "HA pair: vault"):
             entry["inputs"] = {key: "" if SECRETS_OF.search(key) else value for key, value in entry["inputs"].items()}
+    # Lets nobody in by itself.
+    bare.data["controller_credentials"][0]["inputs"]["become_password"] = "root"
     assert bare.planned()["problems"] == [
         "credential HA pair: machine: there is no secret for it in the environment; export "
-        "HA_PAIR_AWX_MACHINE_PASSWORD or HA_PAIR_AWX_MACHINE_SSH_KEY_DATA or HA_PAIR_AWX_MACHINE_BECOME_PASSWORD, or "
-        "take machine out of awx_credentials",
+        "HA_PAIR_AWX_MACHINE_PASSWORD or HA_PAIR_AWX_MACHINE_SSH_KEY_DATA, or take machine out of awx_credentials",
         "credential HA pair: vault: there is no secret for it in the environment; export HA_PAIR_AWX_VAULT_PASSWORD, "
         "or take vault out of awx_credentials",
     ]
@@ -347,6 +437,50 @@ def test_the_playbook_makes_and_removes_it(tmp_path: Path) -> None:
         assert awx.names("organizations") == []
         assert awx.names("job_templates") == []
         assert {method for method, _path in awx.writes()} == {"DELETE"}
+
+
+def test_an_instance_group_that_is_not_there_is_told_and_nothing_is_changed(tmp_path: Path) -> None:
+    mine = {"awx_image": FULL["awx_image"], "awx_instance_groups": ["default", "edg"]}
+    (tmp_path / "my.yml").write_text(json.dumps(mine))
+    with fake_awx.running(PLAYBOOKS) as (awx, url):
+        for name in ("default", "edge"):
+            awx.make("instance_groups", {"name": name})
+        done = configure(tmp_path, url, "-e", "@my.yml", HA_PAIR_AWX_MACHINE_SSH_KEY_DATA="key")
+        assert awx.writes() == []
+    assert done.returncode == 2
+    assert (
+        "awx_instance_groups: 'edg' is not in AWX; make it there, or name another; known are default, edge"
+    ) in " ".join(done.stdout.split())
+    assert "'default' is not" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "told"),
+    [
+        (
+            "HA pair: machine",
+            {"inputs": {"ssh_key_data": ["Invalid certificate or key: a-key-that"]}},
+            "credential HA pair: machine: AWX did not take it (ssh_key_data); what it said is hidden, because it may "
+            "quote the secret; look at HA_PAIR_AWX_MACHINE_SSH_KEY_DATA (docs/awx.md)",
+        ),
+        (
+            "HA pair: webhook",
+            {"notification_configuration": ["wrong: a-key-that"]},
+            "notification HA pair: webhook: AWX did not take it (notification_configuration); what it said is hidden",
+        ),
+    ],
+)
+def test_what_awx_does_not_take_is_told_without_its_secret(tmp_path: Path, name: str, answer: t.Any, told: str) -> None:
+    key = "a-key-that-nobody-is-to-see"
+    mine = {"awx_image": FULL["awx_image"], "awx_webhook_url": FULL["awx_webhook_url"]}
+    (tmp_path / "my.yml").write_text(json.dumps(mine))
+    with fake_awx.running(PLAYBOOKS) as (awx, url):
+        awx.refusals[name] = answer
+        done = configure(tmp_path, url, "-e", "@my.yml", HA_PAIR_AWX_MACHINE_SSH_KEY_DATA=key)
+    assert done.returncode == 2
+    assert told in " ".join(done.stdout.split())
+    assert "a-key-that" not in done.stdout + done.stderr
+    assert awx.names("job_templates") == []
 
 
 def test_a_wrong_token_is_told_and_nothing_is_changed(tmp_path: Path) -> None:

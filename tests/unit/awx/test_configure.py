@@ -151,6 +151,10 @@ NAME_CURE = "give a name of 1 to 60 characters that is no number, without ++"
             "awx_drill_faults: has all beside others; give [all], or the others",
         ),
         (
+            {"awx_drill_faults": ["switchover", "node_reboot"]},
+            "awx_drill_faults: has node_reboot, which no schedule may do; take it out, and launch Drill for it by hand",
+        ),
+        (
             {"awx_email_recipients": "a@example.com"},
             "awx_email_recipients: 'a@example.com' is no list of addresses; give one, such as [ha@example.com]",
         ),
