@@ -117,7 +117,10 @@ def deploy(given: Data) -> Result:
         if set(failures) & set(found["members"]) and found["result"] == VERIFIED:
             found["result"] = FAILED
     done = "Check mode, nothing was changed" if check else "Failed" if failures else "Deployed"
-    text = [f"{done}: {len(pairs)} pair{'s' * (len(pairs) != 1)}, {len(hosts)} hosts in this run", *lines]
+    text = [
+        f"{done}: {len(pairs)} pair{'s' * (len(pairs) != 1)}, {len(hosts)} host{'s' * (len(hosts) != 1)} in this run",
+        *lines,
+    ]
     text += [f"failed: {host}: {why}" for host, why in failures.items()]
     return Result({"check": check, "pairs": pairs, "hosts": hosts, "failed": failures}, text)
 

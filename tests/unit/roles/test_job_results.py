@@ -50,6 +50,12 @@ ROLES = {
   ansible.builtin.fail: {msg: "keepalived says no"}
   when: inventory_hostname == unproved | default('')
 """,
+    "active_witness/tasks/preflight.yml": NOTHING,
+    "active_witness/tasks/main.yml": NOTHING,
+    "active_witness/tasks/verify.yml": """
+- name: Refuse a witness that does not listen
+  ansible.builtin.fail: {msg: "nobody listens"}
+""",
     "vip_switchover/tasks/move.yml": """
 - name: Move it
   ansible.builtin.fail: {msg: it does not move}
@@ -194,6 +200,31 @@ def test_a_deployment_that_fails_here_and_is_not_proved_there(stage: Stage) -> N
         ("1b", "1"),
         ("2a", "1"),
         ("2b", "0"),
+    ]
+
+
+def test_what_is_not_proved_fails_also_where_the_summary_is_skipped(stage: Stage) -> None:
+    code, said, _left = stage.play("site", "-e", "unproved=node-2a", "--skip-tags", "always")
+    assert code != 0
+    assert "node-2a: Refuse what is not proved: keepalived says no; mend it and run this again" in said
+
+
+def test_a_witness_that_is_not_proved_keeps_nobody_from_the_summary(stage: Stage) -> None:
+    inventory = stage.place / "hosts.json"
+    hosts = json.loads(inventory.read_text(encoding="utf-8"))
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    hosts["ha_pair_witnesses"] = {"hosts": {"witness": local}}
+    inventory.write_text(json.dumps(hosts), encoding="utf-8")
+    code, said, left = stage.play("site", "--limit", "node-1a,node-1b,witness")
+    assert code != 0
+    why = "Refuse a witness that does not listen: nobody listens"
+    assert left["ha_pair_deploy"]["failed"] == {"witness": why}
+    assert left["ha_pair_deploy"]["pairs"][0]["result"] == "verified"
+    assert f"witness: {why}; mend it and run this again" in said
+    assert re.findall(r"(\S+) : ok=\d+ changed=0 unreachable=0 failed=(\d)", said) == [
+        ("node-1a", "0"),
+        ("node-1b", "0"),
+        ("witness", "1"),
     ]
 
 

@@ -223,3 +223,44 @@ def test_a_missing_library_is_said_before_any_host_is_asked(tmp_path: Path, play
         ) in said
     assert "Gathering Facts" not in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("playbook", ["site", "status", "drill", "switchover", "release"])
+def test_a_group_that_is_not_there_is_no_success(tmp_path: Path, playbook: str) -> None:
+    code, said = run(tmp_path, playbook, "-e", "ha_pair_hosts=ha_pairs")
+    assert code != 0
+    assert (
+        "ha_pair_hosts: 'ha_pairs' is no group and no host of the inventory; put hosts into a group of that name, or "
+        "name what is there (did you mean 'ha_pair'?); groups with hosts: ha_pair"
+    ) in said
+    assert "Traceback" not in said
+    assert "PLAY [" not in said
+
+
+@pytest.mark.parametrize(
+    ("playbook", "name", "group"),
+    [
+        ("release", "release_hosts", "ha_pair_apps"),
+        ("site", "ha_pair_app_hosts", "apps"),
+        ("site", "ha_pair_witness_hosts", "witnesses"),
+    ],
+)
+def test_another_group_that_is_not_there_is_no_success(tmp_path: Path, playbook: str, name: str, group: str) -> None:
+    # Nobody else is there for it, whoever the run is limited to.
+    for words in ([], ["--limit", "node-1a"]):
+        code, said = run(tmp_path, playbook, "-e", f"{name}={group}", *words)
+        assert code != 0
+        assert f"{name}: '{group}' is no group and no host of the inventory; put hosts into a group of" in said
+        assert "PLAY [" not in said
+
+
+def test_a_limit_that_leaves_a_play_without_hosts_is_not_refused(tmp_path: Path) -> None:
+    code, said = run(tmp_path, "status", "-e", "ha_pair_hosts=node-1a:node-1b", "--limit", "node-2a")
+    assert code == 0, said
+    assert "no hosts matched" in said
+
+
+def test_plays_can_be_listed_without_the_inventory_of_the_run(tmp_path: Path) -> None:
+    for word in ("--syntax-check", "--list-tasks"):
+        code, said = run(tmp_path, "site", "-e", "ha_pair_hosts=made_later", word)
+        assert code == 0, said

@@ -120,6 +120,11 @@ def test_a_deployment() -> None:
     assert made["artifact"]["failed"] == {}
 
 
+def test_a_deployment_of_one_node() -> None:
+    made = job_result({**DEPLOYED, "hosts": ["node-1b"]}, "deploy")
+    assert made["text"][0] == "Deployed: 1 pair, 1 host in this run"
+
+
 def test_a_deployment_in_check_mode() -> None:
     made = job_result({**DEPLOYED, "check": True, "verdicts": {}}, "deploy")
     assert made["text"] == [
