@@ -78,7 +78,6 @@ beside=${cache}/test.beside.log
 set -m # a group of its own, so that it can be ended whole
 (
   step artifact tools/artifact.sh test
-  step sanity tools/sanity.sh
   step 'unit, plays' tools/unit.sh plays
 ) >"${beside}" 2>&1 &
 lane=$!
@@ -87,6 +86,7 @@ first=0
 (
   step lint tools/lint.sh
   step unit tools/unit.sh rest
+  step sanity tools/sanity.sh
   step images images
 ) || first=$?
 second=0
