@@ -74,7 +74,7 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 # Steps that measure no time run in two lanes beside each other. The second lane speaks when the first has ended. Both
-# artifact and sanity build the archive: the one begins, when the other has minutes to go.
+# artifact and sanity build the archive: artifact is long done when sanity begins.
 beside=${cache}/test.beside.log
 set -m # a group of its own, so that it can be ended whole
 (
