@@ -156,15 +156,18 @@ def told(names):
 class Round(object):
     """One round of one directory. `remote`: the words that reach the peer's forced command.
 
-    `wait`: for how long it waits for another round to end (s). `until`: when it ends, through or not (boottime).
+    `direct`: the same by a connection of its own. `wait`: for how long it waits for another round to end (s).
+    `until`: when it ends, through or not (boottime).
     """
 
-    def __init__(self, node, name, remote, rsync="rsync", wait=0.0, until=None):
-        self._node, self._name, self._remote, self._rsync = node, name, remote, rsync
+    def __init__(self, node, name, remote, direct, rsync="rsync", wait=0.0, until=None):
+        self._node, self._name, self._remote, self._direct, self._rsync = node, name, remote, direct, rsync
         self._wait, self._until = wait, until
         self._settings = node.settings
         self._entry = node.settings["directories"][name]
         self._nanoseconds, self._token = False, None
+        # When this node was seen to be owner no more, and for how long the peer had not answered by then (s).
+        self._cut_at, self._silence = None, 0.0
 
     def run(self):
         """The entry of the report."""
@@ -188,7 +191,11 @@ class Round(object):
         except (NodeError, EnvironmentError) as exc:
             entry.update(result=FAILED, problem=str(exc))
         finally:
-            os.close(held)
+            try:
+                # The peer's first round after a split waits for the lock, and then knows of it.
+                self._note_split()
+            finally:
+                os.close(held)
         self._remember(entry)
         return dict(entry, seconds=round(self._node.now() - started, 3))
 
@@ -214,6 +221,25 @@ class Round(object):
         if failed and not marker["unsent"] and self._stays_owner():
             marker = self._note_unsent(marker)
         entry.update({key: marker[key] for key in ("generation", "completed_at", "conflict")})
+
+    def _note_split(self):
+        """Files that the peer lacks are noted also where no round had time to fail: one hung while both were owner.
+
+        A planned move ends a round as well. Then the peer became the source when this node let go, not long before.
+        """
+        if self._cut_at is None or self._silence <= GRACE or self._until is not None:
+            return
+        try:
+            marker = self._node.marker(self._name)
+            if marker is None or marker["owner"] != self._settings["node"] or marker["unsent"]:
+                return
+            answer = ask(self._node, self._name, self._direct)
+            # A peer of an earlier version does not say it.
+            if (answer.get("source_for") or 0) > boottime() - self._cut_at + GRACE:
+                self._node.save_marker(self._name, dict(marker, unsent=True))
+        except (NodeError, RefusedError, EnvironmentError):
+            # One that cannot be asked cannot have us find out; its own marker says the rest.
+            return
 
     def _note_unsent(self, marker):
         """The marker with that noted, unless another round has said more since; nobody waits for this one meanwhile."""
@@ -341,8 +367,11 @@ class Round(object):
             process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
                 argv, stdin=told, stdout=out, stderr=err, close_fds=False
             )
+            began = boottime()
             while process.poll() is None:
                 if self._node.ownership() != sync_marker.OWNER:
+                    self._cut_at = boottime()
+                    self._silence = self._cut_at - began
                     end(process)
                     raise RefusedError("this node stopped being owner during the round")
                 if self._until is not None and boottime() >= self._until:
@@ -523,20 +552,21 @@ def main(arguments=None, node=None, remote=None, rsync="rsync"):
     if options.begin or options.ask or options.resolve or options.adopt:
         return _act(node, options, names, remote or ssh(node.settings), say)
     try:
-        return _rounds(node, options, names, remote or ssh(node.settings, control), rsync, say)
+        direct = remote or ssh(node.settings)
+        return _rounds(node, options, names, remote or ssh(node.settings, control), direct, rsync, say)
     finally:
         if remote is None:
             hang_up(ssh(node.settings, control), node.settings["peer_address"], control)
 
 
-def _rounds(node, options, names, remote, rsync, say):
+def _rounds(node, options, names, remote, direct, rsync, say):
     """A round of each of these directories."""
     wrong = False
     until = boottime() + LAST if options.last else None
     # One that has begun may have passed what was written since.
     patience = LAST if options.last else BUSY_WAIT if options.names else 0.0
     for name in names:
-        entry = Round(node, name, remote, rsync, patience, until).run()
+        entry = Round(node, name, remote, direct, rsync, patience, until).run()
         if entry["result"] == BUSY:
             # The timer starts one each few seconds, and whoever waited has to know.
             if options.names or options.last:

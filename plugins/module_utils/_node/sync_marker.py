@@ -163,6 +163,11 @@ def strayed(marker, node, owned):
     return marker["unsent"] if marker["owner"] == node else bool(owned)
 
 
+def source_for(marker, node, now):
+    """For how long this node has been the source, whether it still is or not (s); None when it is the other one."""
+    return round(now - marker["began_at"], 3) if marker is not None and marker["owner"] == node else None
+
+
 def choose(marker, answer, node, first):
     """(the mode of the next round, why, as which mode it keeps what it replaces); RefusedError otherwise.
 

@@ -133,6 +133,8 @@ def answer(node, name):
         "filling": node.filling(name),
         "token": node.token(name),
         "strayed": sync_marker.strayed(marker, node.settings["node"], owned),
+        # For how long the files here have been this node's own (s); the clock of the other one may be wrong.
+        "source_for": sync_marker.source_for(marker, node.settings["node"], node.now()),
         "empty": node.is_empty(name),
         "rsync": rsync_version(RSYNC),
     }

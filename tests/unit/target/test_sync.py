@@ -879,16 +879,66 @@ class RoundTest(unittest.TestCase):
         self.states(a="MASTER", b="BACKUP")
         self.write(A, x="1")
         self.sync(A)
+        self.assertEqual(self.hang()["result"], "refused")
+        # It goes on nowhere: the next source takes over, and nobody has to resolve anything.
+        self.assertFalse(self.marker(A)["unsent"])
+
+    def hang(self, *commands):
+        """A round of A hangs in rsync while that happens, and until A is owner no more; the entry of its report."""
         self.put(self.path("backup.json"), state_text("BACKUP"))
         rsync = self.path("rsync")
-        text = "#!/bin/sh\n[ $1 = --version ] && exit\ncp %s %s\nexec sleep 60\n"
-        self.put(rsync, text % (self.path("backup.json"), self.path(A, "run", "state.json")))
+        lines = ["#!/bin/sh", "[ $1 = --version ] && exit"] + list(commands)
+        lines += ["cp %s %s" % (self.path("backup.json"), self.path(A, "run", "state.json")), "exec sleep 60", ""]
+        self.put(rsync, "\n".join(lines))
         os.chmod(rsync, 0o755)
         self.rsync = rsync
         entry = self.sync(A)
-        self.assertEqual(entry["result"], "refused")
+        self.rsync = "rsync"
         self.assertIn("stopped being owner during the round", entry["problem"])
-        # It goes on nowhere: the next source takes over, and nobody has to resolve anything.
+        return entry
+
+    def source_since(self, seconds):
+        """The command with which B has been the source for so long, by its own clock."""
+        node = self.node(B)
+        begun = sync_marker.begin(node.marker("data"), B, node.now() - seconds)
+        self.put(self.path("begun.json"), sync_marker.render(dict(begun, path=self.path(B, "data"))))
+        return "cp %s %s" % (self.path("begun.json"), self.path(B, "lib", "data.json"))
+
+    def test_a_round_that_hung_while_both_were_owner_is_a_split(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        self.write(A, only_a="1")
+        self.hang(self.source_since(60))
+        self.assertTrue(self.marker(A)["unsent"])
+        self.states(a="BACKUP", b="MASTER")
+        self.write(B, x="of b")
+        entry = self.sync(B)
+        self.assertEqual((entry["mode"], entry["conflict"]["only_there"]), ("conflict", ["only_a"]))
+        self.assertEqual(self.files(A), {"x": "of b", "only_a": "1"})
+
+    def test_a_round_that_a_planned_move_ended_is_no_split(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        # The other one began after this one had let go.
+        self.hang(self.source_since(-60))
+        self.assertFalse(self.marker(A)["unsent"])
+
+    def test_a_round_that_ended_with_a_peer_that_is_away_is_none_of_a_split(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        self.hang(self.source_since(60), "mv %s %s" % (self.shell, self.shell + ".gone"))
+        self.assertFalse(self.marker(A)["unsent"])
+
+    def test_a_peer_that_cannot_say_for_how_long_it_was_source_is_not_asked_for_more(self):
+        self.states(a="MASTER", b="BACKUP")
+        self.write(A, x="1")
+        self.sync(A)
+        self.addCleanup(setattr, sync, "ask", sync.ask)
+        sync.ask = lambda *_words: {"ownership": "owner"}
+        self.hang(self.source_since(60))
         self.assertFalse(self.marker(A)["unsent"])
 
     def settings(self, **given):
