@@ -9,7 +9,6 @@ import ast
 import re
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -83,8 +82,9 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [galaxy, "collection", "build", "--output-path", where, ROOT], cwd=where, check=True, capture_output=True
     )
     (archive,) = where.glob("duplex-ha_pair-*.tar.gz")
-    with tarfile.open(archive) as packed:
-        packed.extractall(where / "ansible_collections/duplex/ha_pair", filter="data")
+    # Not by tarfile: how it is told to be careful depends on the patch release of Python.
+    install = [galaxy, "collection", "install", "--force", "--no-deps", "--offline", "-p", where, archive]
+    subprocess.run(install, cwd=where, check=True, capture_output=True)
     return where
 
 
