@@ -51,7 +51,7 @@ refused() {
   local words=$1
   shift
   play "$@"
-  if [ "${code}" -eq 0 ] || ! tr -s '[:space:]' ' ' <"${log}.run" | grep -qF -- "${words}"; then
+  if [ "${code}" -eq 0 ] || [[ $(tr -s '[:space:]' ' ' <"${log}.run") != *"${words}"* ]]; then
     cat "${log}.run" >&2
     die "lab/$3.yml for $1 was to be refused with: ${words}"
   fi

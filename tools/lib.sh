@@ -44,6 +44,11 @@ project_environment() {
   esac
 }
 
+# Asked of the library: `ansible --version | head -n 1` prints a traceback when head has gone before all is written.
+ansible_core_version() {
+  "${venv}/bin/python" -c 'from ansible.release import __version__; print(__version__)'
+}
+
 # Packages of this machine's own distribution, for what the lab cannot do without; the last lines say what went wrong.
 apt_install() {
   mkdir -p "${cache}/packages"

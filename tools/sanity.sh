@@ -100,4 +100,4 @@ fi
 if grep -q 'All targets skipped' "${log}"; then
   die "ansible-test found nothing to test in $(pwd)"
 fi
-say "passed, with $(ansible-test --version 2>/dev/null || ansible --version | head -n 1)"
+say "passed, with ansible-core $(ansible_core_version)"

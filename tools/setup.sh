@@ -100,11 +100,11 @@ if ! synchronise; then
   tail -n 15 "${log}" >&2
   die "the tool chain could not be installed; the whole log is ${log#"${root}"/}"
 fi
-found=$("${venv}/bin/python" -c 'from ansible.release import __version__; print(__version__)')
+found=$(ansible_core_version)
 if [ -n "${lane}" ] && [[ ${found} != "${core}".* ]]; then
   rm -rf "${venv}"
   die "HA_PAIR_LANE=${lane}: ${lock#"${root}"/} has ansible-core ${found} for Python ${lane##*-py}; name a lane of" \
     "molecule/matrix/rows.yml"
 fi
 printf '%s\n' "${wanted}" >"${stamp}"
-say "done: $("${venv}/bin/ansible" --version | head -n 1)"
+say "done: ansible-core ${found}"

@@ -16,7 +16,7 @@ cd "${root}"
 
 plays=(tests/unit/awx tests/unit/awx_jobs tests/unit/roles tests/unit/test_playbooks.py)
 
-say "controller side, $(python -V 2>&1), $(ansible --version | head -n 1)"
+say "controller side, $(python -V 2>&1), ansible-core $(ansible_core_version)"
 if [ "${1:-}" = controller ]; then
   python -m pytest --quiet --ignore tests/unit/target --ignore tests/unit/tools
   exit
