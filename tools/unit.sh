@@ -14,6 +14,21 @@ source "$(dirname "$0")/interpreters.sh"
 project_environment
 cd "${root}"
 
+# What mirrors files is tested with the real rsync.
+want_rsync() {
+  command -v rsync >/dev/null && return
+  if [ "$(id -u)" -eq 0 ]; then
+    say "installing rsync from the distribution's packages"
+    if command -v apt-get >/dev/null; then
+      apt_install rsync || true
+    elif command -v dnf >/dev/null; then
+      dnf_install rsync || true
+    fi
+  fi
+  command -v rsync >/dev/null || say "skipped: the tests of file_sync that call rsync: there is none; install it from" \
+    "your distribution's packages"
+}
+
 plays=(tests/unit/awx tests/unit/awx_jobs tests/unit/roles tests/unit/test_playbooks.py)
 
 say "controller side, $(python -V 2>&1), ansible-core $(ansible_core_version)"
@@ -26,8 +41,14 @@ case "${1:-}" in
     python -m pytest --quiet "${plays[@]}"
     exit
     ;;
-  rest) python -m pytest --quiet "${plays[@]/#/--ignore=}" ;;
-  *) python -m pytest --quiet ;;
+  rest)
+    want_rsync
+    python -m pytest --quiet "${plays[@]/#/--ignore=}"
+    ;;
+  *)
+    want_rsync
+    python -m pytest --quiet
+    ;;
 esac
 
 for version in 2.7 3.6 3.13; do
